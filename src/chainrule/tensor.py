@@ -12,11 +12,11 @@ from chainrule.core.aval import Aval, canonical_dtype, is_float
 from chainrule.core.errors import ChainruleError, DTypeError, GradientError, ShapeError
 from chainrule.core.graph import Graph, Node, Tap
 from chainrule.core.modes import get_default_dtype, local
+from chainrule.methods import Methods
 
 __all__ = ["Parameter", "Tensor", "tensor"]
 
 Array = np.ndarray[Any, Any]
-Axis = int | tuple[int, ...] | list[int] | None
 
 
 def _to_array(data: Any, dtype: Any) -> Array:
@@ -33,9 +33,7 @@ def _to_array(data: Any, dtype: Any) -> Array:
     except ValueError as error:
         raise ShapeError("tensor(data)", "rows of different lengths", "a rectangular nested list", f"{error}") from None
     if dtype is None:
-        if array.dtype == np.float64 and not typed:  # Python floats take the default dtype, arrays keep theirs
-            dtype = get_default_dtype()
-        elif array.size == 0 and not typed:
+        if (array.dtype == np.float64 and not typed) or (array.size == 0 and not typed):  # Python floats take the default dtype, arrays keep theirs
             dtype = get_default_dtype()
         else:
             dtype = array.dtype
@@ -51,7 +49,7 @@ def _stack_tensors(data: Sequence[Any]) -> Any:
     return data
 
 
-class Tensor:
+class Tensor(Methods):
     """An array of numbers and, where a gradient may be wanted, the node that made it.
 
     Values never change in place: a method that ends in ``_`` makes this tensor point to a new value, so what an earlier
@@ -69,6 +67,9 @@ class Tensor:
 
     #: The gradient: a tensor, or the plain array that ``backward`` left and nobody has asked for yet.
     _grad: Any
+
+    #: The tensor whose ``.data`` this is.
+    _base: Tensor
 
     #: NumPy leaves mixed expressions such as ``array * tensor`` to the tensor.
     __array_priority__ = 1000
@@ -109,9 +110,8 @@ class Tensor:
     def _replace_leaf(self, array: Array) -> None:
         """``_set_leaf`` for an array of the same shape and dtype, as an optimizer makes it: a short way in."""
         old = self.node
-        node = Node(None, (), old.aval, array, old.requires_grad)
+        self.node = node = Node(None, (), old.aval, array, old.requires_grad)
         node.tap = old.tap
-        self.node = node
 
     # ---- what it is
 
@@ -264,10 +264,6 @@ class Tensor:
             raise ShapeError("t.grad = g", f"g {value.shape}", f"the tensor's shape {self.shape}", "reshape g")
         self._grad = value
 
-    def backward(self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
-        """Add the gradient of this scalar to ``.grad`` of every leaf it was computed from (see ``autodiff.backward``)."""
-        autodiff.backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
-
     def retain_grad(self) -> Tensor:
         """Ask ``backward`` to leave this computed tensor's gradient in ``.grad`` too.
 
@@ -405,117 +401,6 @@ class Tensor:
             raise ShapeError("t[index] = value", f"{error}", f"an index into {self.shape}", "check the shapes") from None
         self._assign(Tensor._wrap(changed))
 
-    # ---- arithmetic
-
-    def __add__(self, other: Any) -> Tensor:
-        return apply(ops.ADD, self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return apply(ops.ADD, other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return apply(ops.SUBTRACT, self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return apply(ops.SUBTRACT, other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return apply(ops.MULTIPLY, self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return apply(ops.MULTIPLY, other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return apply(ops.DIVIDE, self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return apply(ops.DIVIDE, other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return ops.power(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.power(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return ops.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return ops.negative(self)
-
-    def __abs__(self) -> Tensor:
-        return ops.absolute(self)
-
-    # ---- comparison and logic
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return ops.equal(self, other)
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return ops.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return ops.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return ops.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return ops.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return ops.greater_equal(self, other)
-
-    def __and__(self, other: Any) -> Tensor:
-        return ops.logical_and(self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return ops.logical_or(self, other)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return ops.logical_xor(self, other)
-
-    def __invert__(self) -> Tensor:
-        return ops.logical_not(self)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return ops.index(self, index)
-
-    # ---- functions of one tensor; the rarer ones are found by __getattr__
-
-    def exp(self) -> Tensor:
-        """``e^x``."""
-        return ops.exp(self)
-
-    def log(self) -> Tensor:
-        """Natural logarithm."""
-        return ops.log(self)
-
-    def sqrt(self) -> Tensor:
-        """Square root."""
-        return ops.sqrt(self)
-
-    def sigmoid(self) -> Tensor:
-        """``1/(1 + e^-x)``."""
-        return ops.sigmoid(self)
-
-    def tanh(self) -> Tensor:
-        """Hyperbolic tangent."""
-        return ops.tanh(self)
-
-    def relu(self) -> Tensor:
-        """``max(x, 0)``."""
-        return ops.relu(self)
-
-    # ---- element type
-
-    def astype(self, dtype: Any) -> Tensor:
-        """The same numbers in another element type."""
-        return ops.cast(self, dtype)
-
     def to(self, target: Any, *more: Any, **options: Any) -> Tensor:
         """``t.to(dtype)`` casts; ``t.to("cpu")`` is the tensor itself, since this is where tensors live."""
         name = str(getattr(target, "type", target))
@@ -536,126 +421,6 @@ class Tensor:
     def clone(self) -> Tensor:
         """The same value; gradients pass through."""
         return ops.cast(self, self.dtype)
-
-    # ---- shape
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """The elements in another shape; -1 stands for what is left."""
-        return ops.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
-
-    view = reshape
-
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """Merge the axes from ``start_dim`` to ``end_dim``."""
-        return ops.flatten(self, start_dim, end_dim)
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """Reverse the axes, swap two (``t.transpose(0, 1)`` on any tensor, as in PyTorch), or order all of them."""
-        return ops.transpose_method(self, axes)
-
-    def permute(self, *axes: Any) -> Tensor:
-        """Put the axes in the given order."""
-        return ops.transpose(self, axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes)
-
-    def t(self) -> Tensor:
-        """The transpose of a matrix."""
-        return ops.transpose(self)
-
-    def squeeze(self, axis: Axis = None, *, dim: Axis = None) -> Tensor:
-        """Drop axes of length one."""
-        return ops.squeeze(self, axis if dim is None else dim)
-
-    def unsqueeze(self, axis: int | None = None, *, dim: int | None = None) -> Tensor:
-        """Insert an axis of length one."""
-        return ops.expand_dims(self, axis if dim is None else dim)
-
-    def expand(self, *shape: Any) -> Tensor:
-        """Broadcast; -1 keeps an axis as it is."""
-        return ops.expand(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
-
-    # ---- reductions: axis and keepdims as in NumPy, dim and keepdim as in PyTorch
-
-    def sum(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
-        """Sum over ``axis``, or over everything."""
-        return ops.sum(self, axis if dim is None else dim, keepdims or keepdim)
-
-    def mean(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
-        """Mean over ``axis``, or over everything."""
-        return ops.mean(self, axis if dim is None else dim, keepdims or keepdim)
-
-    def prod(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Tensor:
-        """Product over ``axis``, or over everything."""
-        return ops.prod(self, axis if dim is None else dim, keepdims or keepdim)
-
-    def var(
-        self,
-        axis: Axis = None,
-        keepdims: bool = False,
-        *,
-        correction: float = 1,
-        dim: Axis = None,
-        keepdim: bool = False,
-    ) -> Tensor:
-        """Variance; ``correction=1`` (PyTorch's default) divides by n - 1."""
-        return ops.var(self, axis if dim is None else dim, keepdims or keepdim, correction=correction)
-
-    def std(
-        self,
-        axis: Axis = None,
-        keepdims: bool = False,
-        *,
-        correction: float = 1,
-        dim: Axis = None,
-        keepdim: bool = False,
-    ) -> Tensor:
-        """Standard deviation; ``correction=1`` (PyTorch's default) divides by n - 1."""
-        return ops.std(self, axis if dim is None else dim, keepdims or keepdim, correction=correction)
-
-    def max(self, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False) -> Any:
-        """Maximum over ``axis``, as in NumPy; with ``dim=``, PyTorch's pair (values, indices)."""
-        if dim is not None:
-            return ops.max(self, dim, keepdims or keepdim), ops.argmax(self, dim, keepdims or keepdim)
-        return ops.max(self, axis, keepdims)
-
-    def min(self, axis: Axis = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool = False) -> Any:
-        """Minimum over ``axis``, as in NumPy; with ``dim=``, PyTorch's pair (values, indices)."""
-        if dim is not None:
-            return ops.min(self, dim, keepdims or keepdim), ops.argmin(self, dim, keepdims or keepdim)
-        return ops.min(self, axis, keepdims)
-
-    def argmax(self, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None) -> Tensor:
-        """Index of the first maximum."""
-        return ops.argmax(self, axis if dim is None else dim, keepdims)
-
-    def argmin(self, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None) -> Tensor:
-        """Index of the first minimum."""
-        return ops.argmin(self, axis if dim is None else dim, keepdims)
-
-    def all(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None) -> Tensor:
-        """Whether every element is true."""
-        return ops.all(self, axis if dim is None else dim, keepdims)
-
-    def any(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None) -> Tensor:
-        """Whether any element is true."""
-        return ops.any(self, axis if dim is None else dim, keepdims)
-
-    def cumsum(self, axis: int | None = None, *, dim: int | None = None) -> Tensor:
-        """Running sum along ``axis``."""
-        return ops.cumsum(self, axis if dim is None else dim)
-
-    def logsumexp(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None) -> Tensor:
-        """Log of the sum of exponentials, without overflow."""
-        return ops.logsumexp(self, axis if dim is None else dim, keepdims)
-
-    def softmax(self, axis: int | None = None, *, dim: int | None = None) -> Tensor:
-        """Probabilities along ``axis``."""
-        return ops.softmax(self, axis if dim is None else dim)
-
-    def log_softmax(self, axis: int | None = None, *, dim: int | None = None) -> Tensor:
-        """Log of the softmax, computed stably."""
-        return ops.log_softmax(self, axis if dim is None else dim)
-
-    # ---- element functions
 
     def __getattr__(self, name: str) -> Any:
         # Functions of one tensor read as methods too (x.exp(), x.relu()); their one home is the ops room.
@@ -713,6 +478,5 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(data, dtype, requires_grad)
 
 
-# At the end, because ops and derivatives are built on Tensor: methods look them up when they are called.
-from chainrule import autodiff, ops  # noqa: E402
-from chainrule.core.apply import apply  # noqa: E402
+# At the end, because ops are built on Tensor: methods look them up when they are called.
+from chainrule import ops  # noqa: E402

@@ -162,16 +162,17 @@ class _Walk:
             if op is None:
                 continue
             inputs = node.inputs
-            if not on_arrays:
-                parts = self._vjp_on_tensors(node, g)
-            elif len(inputs) == 1:
-                parts = op.vjp(g, node.value, inputs[0].value)
-            else:
+            if on_arrays:
                 parts = op.vjp(g, node.value, *[i.value for i in inputs])
+            else:
+                parts = self._vjp_on_tensors(node, g)
             if type(parts) is not tuple:
                 parts = (parts,)
-            for source, part in zip(inputs, parts):  # noqa: B905 (strict costs time here; conformance tests the lengths)
-                if not source.requires_grad or part is None:
+            i = 0
+            for part in parts:
+                source = inputs[i]
+                i += 1
+                if part is None or not source.requires_grad:
                     continue
                 if type(part) is FunctionType:
                     part = part()
@@ -216,7 +217,8 @@ class _Walk:
         before = getattr(cell, "_grad", None)
         if self.on_arrays:
             # Left as a plain array: it becomes a tensor when somebody looks.
-            cell._grad = np.asarray(g if before is None else cell.grad.node.value + g)
+            new = g if before is None else cell.grad.node.value + g
+            cell._grad = new if type(new) is np.ndarray else np.asarray(new)
         else:
             new = self._as_tensor(g, node)
             cell._grad = new if before is None else cell.grad + new
@@ -237,7 +239,7 @@ class _Walk:
     def _as_tensor(self, g: Any, node: Node) -> Tensor:
         if self.on_arrays:
             return Tensor._wrap(np.asarray(g, node.aval.dtype))
-        return g if self.create_graph else g.detach()  # type: ignore[no-any-return]
+        return g if self.create_graph else g.detach()
 
 
 def _replaced(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Tensor:

@@ -23,7 +23,7 @@ def _flatten(tree: Any, leaves: list[Tensor]) -> Any:
     if isinstance(tree, dict):
         return {k: _flatten(v, leaves) for k, v in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return type(tree)(_flatten(v, leaves) for v in tree)
+        return _sequence(tree, [_flatten(v, leaves) for v in tree])
     if not isinstance(tree, Tensor):
         tree = Tensor(tree)
     leaves.append(tree)
@@ -35,8 +35,13 @@ def _unflatten(places: Any, values: Any) -> Any:
     if isinstance(places, dict):
         return {k: _unflatten(v, values) for k, v in places.items()}
     if isinstance(places, (list, tuple)):
-        return type(places)(_unflatten(v, values) for v in places)
+        return _sequence(places, [_unflatten(v, values) for v in places])
     return values[places]
+
+
+def _sequence(like: Any, items: list[Any]) -> Any:
+    """``items`` in a list or tuple of the kind of ``like``, named tuples included."""
+    return like._make(items) if hasattr(like, "_make") else type(like)(items)
 
 
 class _Linearised:
@@ -67,6 +72,25 @@ class _Linearised:
             return x.clone()
         return x.detach().requires_grad_() if np.issubdtype(x.dtype, np.floating) else x.float().requires_grad_()
 
+    def recorded(self, args: tuple[Any, ...], output: Tensor) -> bool:
+        """Whether someone outside may differentiate the gradient: by an argument, or by a tensor that ``f`` closes over."""
+        if not local.mode.grad:
+            return False
+        if any(x.requires_grad for x in _tensors(args)):
+            return True
+        own = {x.node for x in self.leaves}
+        seen, stack = {output.node}, [output.node]
+        while stack:
+            node = stack.pop()
+            if node in own or node.freed:
+                continue
+            if node.op is None and node.requires_grad:
+                return True
+            fresh = [n for n in node.inputs if n not in seen]
+            seen.update(fresh)
+            stack += fresh
+        return False
+
     def result(self, values: Any) -> Any:
         """``values`` in the shape of the arguments."""
         built = _unflatten(self.places, values)
@@ -94,9 +118,9 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: boo
         call = _Linearised(f, argnums, args, kwargs)
         value, *rest = call.output if has_aux else (call.output,)
         value = _scalar("grad", value)
-        recording = local.mode.grad and _recorded(args)
+        recording = call.recorded(args, value)
         if value.requires_grad:
-            found = grad_of(value, call.leaves, create_graph=recording, allow_unused=True)
+            found = grad_of(value, call.leaves, retain_graph=True, create_graph=recording, allow_unused=True)
         else:
             found = [None] * len(call.leaves)
         gradients = [
@@ -119,11 +143,6 @@ def _tensors(args: Any) -> list[Any]:
         elif isinstance(arg, (list, tuple)):
             leaves += _tensors(arg)
     return leaves
-
-
-def _recorded(args: Any) -> bool:
-    """Whether someone outside will differentiate by one of the arguments."""
-    return any(x.requires_grad for x in _tensors(args))
 
 
 def grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
@@ -152,9 +171,15 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
 
     def differentiated(*args: Any, **kwargs: Any) -> Tensor:
         call = _Linearised(f, argnums, args, kwargs)
-        output, (x,) = call.output, call.leaves
+        output = call.output
+        if not isinstance(output, Tensor) or len(call.leaves) != 1:
+            raise ShapeError(
+                "jacobian(f)", f"a result of type {type(output).__name__} and {len(call.leaves)} tensors to derive by",
+                "one tensor out and one tensor in", "call it once for each pair of tensors",
+            )  # fmt: skip
+        (x,) = call.leaves
         count = output.node.aval.size
-        recording = local.mode.grad and _recorded(args)
+        recording = call.recorded(args, output)
         rows = []
         for i in range(count):
             seed = np.zeros(count, output.dtype)
@@ -184,4 +209,4 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
     v = v if isinstance(v, Tensor) else Tensor(v, x.dtype)
     if v.shape != x.shape:
         raise ShapeError("hvp(f, x, v)", f"x {x.shape} and v {v.shape}", "equal shapes", "give v the shape of x")
-    return grad(lambda z: (grad(f)(z) * v).sum())(x)  # type: ignore[no-any-return]
+    return grad(lambda z: (grad(f)(z) * v).sum())(x)

@@ -23,16 +23,18 @@ _new_tensor = Tensor.__new__
 _caller = source.caller
 
 
-def apply(op: Op, x: Any, y: Any = _NOTHING, *rest: Any) -> Any:
+def apply(op: Op, x: Any, y: Any = _NOTHING, *rest: Any) -> Tensor:
     """Interpret ``op`` on its inputs in this thread's mode. Inputs may be tensors, Python numbers or arrays.
 
     Eagerly: shape and dtype are inferred (or remembered) first, the value is computed by NumPy, and a node that can be
-    walked back is recorded if a gradient may be wanted. One and two inputs, nearly all ops, go without loops.
+    walked back is recorded if a gradient may be wanted. One to three inputs, nearly all ops, go without loops.
     """
     mode = local.mode
     interpret = mode.interpret
     if interpret is not None:
-        return interpret(op, (x,) if y is _NOTHING else (x, y, *rest))
+        if interpret is compute_arrays:  # without the detour
+            return op.compute(x) if y is _NOTHING else op.compute(x, y, *rest)  # type: ignore[return-value]
+        return interpret(op, (x,) if y is _NOTHING else (x, y, *rest))  # type: ignore[no-any-return]
     nodes: tuple[Node, ...]
     try:
         if y is _NOTHING:
@@ -55,10 +57,14 @@ def apply(op: Op, x: Any, y: Any = _NOTHING, *rest: Any) -> Any:
             value = op.compute(a.value, b.value)
             wanted = a.requires_grad or b.requires_grad
         else:
-            raise KeyError
-    except (KeyError, AttributeError):
+            (z,) = rest
+            a, b, c = nodes = x.node, y.node, z.node
+            aval = op.memo[a.aval, b.aval, c.aval]
+            value = op.compute(a.value, b.value, c.value)
+            wanted = a.requires_grad or b.requires_grad or c.requires_grad
+    except (KeyError, AttributeError, ValueError):
         nodes, aval = _prepare(op, (x,) if y is _NOTHING else (x, y, *rest))
-        value = op.compute(*[n.value for n in nodes])  # type: ignore[misc]
+        value = op.compute(*[n.value for n in nodes])
         wanted = any([n.requires_grad for n in nodes])
     if type(value) is not _ndarray:
         value = np.asarray(value)
@@ -77,11 +83,6 @@ def apply(op: Op, x: Any, y: Any = _NOTHING, *rest: Any) -> Any:
 
 def _prepare(op: Op, inputs: tuple[Any, ...]) -> tuple[tuple[Node, ...], Aval]:
     """The long way in: lift what is not a tensor, cast to the common dtype, infer, and say where if that fails."""
-    try:
-        nodes = tuple([x.node for x in inputs])
-        return nodes, op.recall(tuple([n.aval for n in nodes]))
-    except (KeyError, AttributeError):
-        pass
     try:
         nodes = _lift(op, inputs)
         return nodes, op.infer_memo(tuple([n.aval for n in nodes]))

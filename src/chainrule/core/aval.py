@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.errors import DTypeError, ShapeError
 
-__all__ = ["Aval", "DTYPES", "broadcast_shapes", "canonical_dtype", "is_float", "normalize_axes", "normalize_axis", "short"]
+__all__ = ["DTYPES", "Aval", "broadcast_shapes", "canonical_dtype", "is_float", "normalize_axes", "normalize_axis", "short"]
 
 float32, float64 = np.dtype("float32"), np.dtype("float64")
 int32, int64, uint8 = np.dtype("int32"), np.dtype("int64"), np.dtype("uint8")

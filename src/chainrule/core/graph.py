@@ -60,7 +60,7 @@ class Node:
         op: Op | None,
         inputs: tuple[Node, ...],
         aval: Aval,
-        value: np.ndarray[Any, Any] | None,
+        value: Any,
         requires_grad: bool = False,
         source: _source.Location | None = None,
         scope: Any = None,
@@ -68,7 +68,8 @@ class Node:
         self.op = op
         self.inputs = inputs
         self.aval = aval
-        self.value = value
+        #: The NumPy array, or None while a function is traced.
+        self.value: Any = value
         self.requires_grad = requires_grad
         self.source = source
         self.scope = scope
@@ -120,7 +121,7 @@ class Graph:
     >>> print((x * x).sum().graph())
     inputs: %0: f32[2]
     %1: f32[2] = multiply %0 %0
-    %2: f32[] = sum[axis=(0,), keepdims=False] %1
+    %2: f32[] = sum[axes=(0,), keepdims=False] %1
     return %2
     """
 

@@ -120,10 +120,6 @@ class Op:
         self.memo[avals if len(avals) > 1 else avals[0]] = aval
         return aval
 
-    def recall(self, avals: tuple[Aval, ...]) -> Aval:
-        """What was inferred for these avals before, or KeyError."""
-        return self.memo[avals if len(avals) > 1 else avals[0]]
-
     def common_dtype(self, dtypes: list[np.dtype[Any]], scalars: list[Any]) -> np.dtype[Any] | None:
         """The dtype that inputs of these dtypes, and Python numbers, are brought to; None leaves them as they are."""
         if self.promotion == "none":
@@ -157,6 +153,8 @@ class Elementwise(Op):
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-2.0, 2.0),)
     #: "same" as the inputs, or "bool".
     result: ClassVar[str] = "same"
+    #: Whether it has a meaning for truth values.
+    booleans: ClassVar[bool] = True
     #: The NumPy function.
     function: ClassVar[Callable[..., Array]]
 
@@ -166,6 +164,8 @@ class Elementwise(Op):
         for aval in avals[1:]:
             if aval.dtype is not dtype:
                 raise DTypeError(self.name, " and ".join(str(a.dtype) for a in avals), "one dtype", "cast one of them")
+        if dtype is bool_ and not self.booleans:
+            raise DTypeError(self.name, "booleans", "numbers", "cast first: x.long() or x.float()")
         shape = avals[0].shape
         if len(avals) > 1:
             shape = broadcast_shapes(self.name, *(a.shape for a in avals))

@@ -92,7 +92,8 @@ def normal(key: int, counter: int, shape: tuple[int, ...], dtype: npt.DTypeLike)
 def permutation(key: int, counter: int, n: int) -> npt.NDArray[np.int64]:
     """A uniformly random order of 0 .. n-1: the stable order of n random 64-bit words."""
     pairs = random_bits(key, counter, 2 * n).reshape(-1, 2).astype(np.uint64)
-    return np.argsort((pairs[:, 0] << np.uint64(32)) | pairs[:, 1], kind="stable")
+    order: npt.NDArray[np.int64] = np.argsort((pairs[:, 0] << np.uint64(32)) | pairs[:, 1], kind="stable")
+    return order
 
 
 def blocks_used(words: int) -> int:
@@ -154,7 +155,8 @@ class Generator:
 
     def integers(self, low: int, high: int, shape: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
         """Whole numbers in [low, high)."""
-        return low + np.floor(self.uniform(shape, np.float64) * (high - low)).astype(np.int64)
+        numbers: npt.NDArray[np.int64] = low + np.floor(self.uniform(shape, np.float64) * (high - low)).astype(np.int64)
+        return numbers
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
         """A random order of 0 .. n-1."""

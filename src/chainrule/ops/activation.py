@@ -113,7 +113,7 @@ def softmax(x: Any, axis: int | None = None) -> Tensor:
     Gradient: ``p (g - sum(g p))``.
 
     >>> softmax(Tensor([3.2, 5.1, -1.7]))
-    tensor([0.1299, 0.869 , 0.001 ])
+    tensor([0.13 , 0.869, 0.001])
     """
     axis = _axis("softmax", x, axis)
     # The largest score is taken out first, as a constant: the result is the same, and e^x cannot overflow.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.apply import apply
+from chainrule.core.errors import DTypeError
 from chainrule.core.op import Elementwise, register
 from chainrule.ops import compare, exponential
 from chainrule.tensor import Tensor
@@ -26,7 +27,7 @@ class Add(Elementwise):
 class Subtract(Elementwise):
     """``x - y``."""
 
-    name, domain, function = "subtract", ((-2.0, 2.0), (-2.0, 2.0)), np.subtract
+    name, domain, function, booleans = "subtract", ((-2.0, 2.0), (-2.0, 2.0)), np.subtract, False
 
     def vjp(self, g: Any, out: Any, x: Any, y: Any) -> Any:
         return g, lambda: -g
@@ -56,7 +57,7 @@ class Divide(Elementwise):
 class Power(Elementwise):
     """``x ** y``. Where x <= 0 the derivative by y is 0 (PyTorch's convention at x = 0)."""
 
-    name, domain, function = "power", ((0.3, 2.0), (-2.0, 2.0)), np.power
+    name, domain, function, booleans = "power", ((0.3, 2.0), (-2.0, 2.0)), np.power, False
 
     def vjp(self, g: Any, out: Any, x: Any, y: Any) -> Any:
         # The exponent 0 is masked before the power, so that 0 ** -1 does not make a NaN of a plain zero.
@@ -73,7 +74,7 @@ class Power(Elementwise):
 class Negative(Elementwise):
     """``-x``."""
 
-    name, function = "negative", np.negative
+    name, function, booleans = "negative", np.negative, False
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
         return -g
@@ -93,7 +94,7 @@ class Absolute(Elementwise):
 class Sign(Elementwise):
     """-1, 0 or 1; flat, so its derivative is 0."""
 
-    name, function, differentiable = "sign", np.sign, False
+    name, function, differentiable, booleans = "sign", np.sign, False, False
 
 
 @register
@@ -180,11 +181,13 @@ def power(x: Any, y: Any) -> Tensor:
 
     Gradient: ``y x^(y-1)`` by x, ``x^y log x`` by y (0 where x <= 0).
 
-    >>> power(Tensor([1.0, 2.0, 3.0]), 2)
-    tensor([1., 4., 9.])
+    >>> power(Tensor([1.0, 2.0, 3.0]), 3)
+    tensor([ 1.,  8., 27.])
     """
     if type(y) in (int, float) and y == 2:
         return exponential.square(x)
+    if type(y) is int and y < 0 and hasattr(x, "dtype") and x.dtype.kind in "iu":
+        raise DTypeError(f"power(x, {y})", f"x of {x.dtype}", "floats: a negative power is a fraction", "cast x: x.float()")
     return apply(POWER, x, y)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -79,7 +79,8 @@ class IsNan(Elementwise):
 class _Logic(Elementwise):
     """An operation on truth values."""
 
-    domain, result, differentiable = ((-2.0, 2.0), (-2.0, 2.0)), "bool", False
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-2.0, 2.0), (-2.0, 2.0))
+    result, differentiable = "bool", False
 
     def infer(self, *avals: Aval) -> Aval:
         """Booleans in, booleans out."""

@@ -84,7 +84,7 @@ class Rsqrt(_Function):
 class Square(Elementwise):
     """``x^2``; derivative ``2x``."""
 
-    name, function = "square", np.square
+    name, function, booleans = "square", np.square, False
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
         return (g + g) * x

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.apply import apply
-from chainrule.core.aval import Aval, int64, is_float, normalize_axes, normalize_axis
+from chainrule.core.aval import Aval, float32, float64, int64, is_float, normalize_axes, normalize_axis
 from chainrule.core.errors import ShapeError
 from chainrule.core.op import Op, Sample, draw, register
 from chainrule.ops import compare, exponential
@@ -19,6 +19,13 @@ from chainrule.ops import shape as shapes  # each is the other's transpose: sum_
 from chainrule.tensor import Tensor
 
 Axes = tuple[int, ...]
+
+# As Any, because NumPy's type stubs know keepdims only as a literal.
+_FLOATS = (float32, float64)
+_add: Any = np.add
+_multiply: Any = np.multiply
+_maximum: Any = np.maximum
+_minimum: Any = np.minimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +79,8 @@ class Sum(Reduction):
 
     def compute(self, *arrays: Any) -> Any:
         """``numpy.add.reduce``."""
-        (x,) = arrays
-        dtype = None if is_float(x.dtype) else int64
-        return np.add.reduce(x, axis=self.axes, dtype=dtype, keepdims=self.keepdims)
+        x: Any = arrays[0]
+        return _add.reduce(x, self.axes, None if x.dtype in _FLOATS else int64, None, self.keepdims)
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
         return _broadcast(self.spread(g, x), x.shape)
@@ -88,8 +94,8 @@ class Mean(Reduction):
 
     def compute(self, *arrays: Any) -> Any:
         """The sum divided by the number of elements that went into it; NaN for none."""
-        (x,) = arrays
-        total = np.add.reduce(x, axis=self.axes, keepdims=self.keepdims)
+        x: Any = arrays[0]
+        total = _add.reduce(x, self.axes, None, None, self.keepdims)
         return total / (x.size / total.size) if x.size else total * np.nan
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
@@ -110,17 +116,21 @@ class Prod(Reduction):
 
     def compute(self, *arrays: Any) -> Any:
         """``numpy.multiply.reduce``."""
-        (x,) = arrays
+        x: Any = arrays[0]
         dtype = None if is_float(x.dtype) else int64
-        return np.multiply.reduce(x, axis=self.axes, dtype=dtype, keepdims=self.keepdims)
+        return _multiply.reduce(x, axis=self.axes, dtype=dtype, keepdims=self.keepdims)
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
-        # The product of the others, right where some elements are 0: with one zero only it gets a gradient, with two none.
+        # The product of the others. Zeros are kept apart: `left` is the product of those among the others, written so
+        # that its own derivative is right too (with one zero it is that zero, with two each sees the other one).
         zeros = x == 0
-        others = prod(compare.where(zeros, 1.0, x), self.axes, keepdims=True)
+        nonzero = compare.where(zeros, 1.0, x)
+        product = prod(nonzero, self.axes, keepdims=True)
         count = sum(zeros, self.axes, keepdims=True)
-        quotient = others / compare.where(zeros, 1.0, x)
-        factor = compare.where(count == 0, quotient, compare.where((count == 1) & zeros, others, 0.0))
+        zero = sum(compare.where(zeros, x, 0.0), self.axes, keepdims=True)
+        left_by_zero = compare.where(count == 1, 1.0, compare.where(count == 2, zero - x, 0.0))
+        left_by_other = compare.where(count == 0, 1.0, compare.where(count == 1, zero, 0.0))
+        factor = compare.where(zeros, product * left_by_zero, product / nonzero * left_by_other)
         return self.spread(g, x) * factor
 
 
@@ -152,7 +162,7 @@ class Max(_Extremum):
 
     def compute(self, *arrays: Any) -> Any:
         """``numpy.maximum.reduce``."""
-        return np.maximum.reduce(arrays[0], axis=self.axes, keepdims=self.keepdims)
+        return _maximum.reduce(arrays[0], axis=self.axes, keepdims=self.keepdims)
 
 
 @register
@@ -163,7 +173,7 @@ class Min(_Extremum):
 
     def compute(self, *arrays: Any) -> Any:
         """``numpy.minimum.reduce``."""
-        return np.minimum.reduce(arrays[0], axis=self.axes, keepdims=self.keepdims)
+        return _minimum.reduce(arrays[0], axis=self.axes, keepdims=self.keepdims)
 
 
 @register
@@ -174,10 +184,10 @@ class LogSumExp(Reduction):
 
     def compute(self, *arrays: Any) -> Any:
         """Stable for any finite numbers; -inf for none, infinities kept."""
-        (x,) = arrays
-        top = np.maximum.reduce(x, axis=self.axes, keepdims=True, initial=-np.inf)
+        x: Any = arrays[0]
+        top = _maximum.reduce(x, axis=self.axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-        total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
+        total = np.log(_add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
         return total if self.keepdims else total.reshape(self.reduced(x.shape))
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
@@ -244,11 +254,12 @@ class CumSum(Op):
         return Aval.of(x.shape, x.dtype if is_float(x.dtype) else int64)
 
     def compute(self, *arrays: Any) -> Any:
-        """``numpy.cumsum``, from the end if ``reverse``."""
-        (x,) = arrays
+        """``numpy.add.accumulate``, from the end if ``reverse``."""
+        x: Any = arrays[0]
+        dtype = None if is_float(x.dtype) else int64
         if self.reverse:
-            return np.flip(np.cumsum(np.flip(x, self.axis), axis=self.axis), self.axis)
-        return np.cumsum(x, axis=self.axis)
+            return np.flip(np.add.accumulate(np.flip(x, self.axis), self.axis, dtype), self.axis)
+        return np.add.accumulate(x, self.axis, dtype)
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
         return apply(CumSum.of(self.axis, not self.reverse), g)
@@ -320,7 +331,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Product over ``axis``; its gradient is right where elements are zero.
+    """Product over ``axis``; its gradient, and that gradient's own, are right where elements are zero.
 
     >>> prod(Tensor([2.0, 3.0, 4.0]))
     tensor(24.)
@@ -433,8 +444,8 @@ def cumsum(x: Any, axis: int | None = None) -> Tensor:
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """``log sum e^x`` over ``axis``, without overflow.
 
-    >>> logsumexp(Tensor([1000.0, 1000.0]))
-    tensor(1000.6931)
+    >>> logsumexp(Tensor([100.0, 100.0]))
+    tensor(100.6931)
     """
     x = _lifted(x)
     return apply(LogSumExp.of(_axes("logsumexp", x, axis), keepdims), x)

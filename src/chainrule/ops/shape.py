@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -110,7 +110,10 @@ class BroadcastTo(_Movement):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "size", math.prod(self.shape))
+        object.__setattr__(self, "small", math.prod(self.shape) <= _SMALL)
+
+    if TYPE_CHECKING:
+        small: bool
 
     def infer(self, *avals: Aval) -> Aval:
         """The shape asked for, if it can be reached."""
@@ -127,7 +130,7 @@ class BroadcastTo(_Movement):
     def compute(self, *arrays: Any) -> Any:
         """``numpy.broadcast_to``: a view; for a few elements a copy, which is made faster than a view."""
         (x,) = arrays
-        if self.size > _SMALL:
+        if not self.small:
             return np.broadcast_to(x, self.shape)
         out = np.empty(self.shape, x.dtype)
         out[...] = x
