@@ -34,16 +34,65 @@ from chainrule.core.errors import (
 from chainrule.core.graph import Graph, Node
 from chainrule.core.modes import enable_grad, get_default_dtype, is_grad_enabled, no_grad, set_default_dtype
 from chainrule.core.philox import Generator, manual_seed
-from chainrule.ops import *  # noqa: F403
+from chainrule.ops import *  # noqa: F403  (its __all__ is part of this one)
 from chainrule.tensor import Parameter, Tensor, tensor
 
 __version__ = "0.1.0"
+
+__all__ = [
+    *ops.__all__,
+    "Aval",
+    "ChainruleError",
+    "CheckpointError",
+    "ConfigError",
+    "DTypeError",
+    "DataError",
+    "Generator",
+    "GradientError",
+    "Graph",
+    "GraphError",
+    "Node",
+    "NonFiniteError",
+    "Parameter",
+    "ShapeError",
+    "Tensor",
+    "Trainer",
+    "bool",
+    "bool_",
+    "check_grads",
+    "data",
+    "enable_grad",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "grad",
+    "grad_of",
+    "hvp",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "jacobian",
+    "load",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "save",
+    "set_default_dtype",
+    "summary",
+    "tensor",
+    "train",
+    "uint8",
+    "value_and_grad",
+    "watch_nan",
+]
 
 # Overflow to infinity and 0/0 are answers here, as in PyTorch and JAX, and watch_nan finds where they come from;
 # switching NumPy's warnings off around every op would cost more than most small ops do.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"chainrule\.")
 
-#: Rooms that load when first used, and names that live in them, so that importing chainrule costs little more than NumPy.
+#: Rooms that load when first used, and names that live in them: importing chainrule costs little more than NumPy.
 _ROOMS = ("data", "nn", "optim", "train")
 _LAZY = {"Trainer": "train", "load": "train", "save": "train", "summary": "nn"}
 

@@ -252,6 +252,7 @@ class Methods:
 
     # ---- element functions
 
+
 # At the end, because ops and derivatives are built on tensors: methods look them up when they are called.
 # ops come first: they bring in Tensor, which derivatives need whole.
 from chainrule import ops  # noqa: E402

@@ -33,12 +33,16 @@ def _to_array(data: Any, dtype: Any) -> Array:
     except ValueError as error:
         raise ShapeError("tensor(data)", "rows of different lengths", "a rectangular nested list", f"{error}") from None
     if dtype is None:
-        if (array.dtype == np.float64 and not typed) or (array.size == 0 and not typed):  # Python floats take the default dtype, arrays keep theirs
+        if (array.dtype == np.float64 and not typed) or (
+            array.size == 0 and not typed
+        ):  # Python floats take the default dtype, arrays keep theirs
             dtype = get_default_dtype()
         else:
             dtype = array.dtype
     if array.dtype.kind not in "biuf":
-        raise DTypeError("tensor(data)", f"elements of type {array.dtype}", "numbers or booleans", "encode text as numbers")
+        raise DTypeError(
+            "tensor(data)", f"elements of type {array.dtype}", "numbers or booleans", "encode text as numbers"
+        )
     return np.array(array, canonical_dtype(dtype))
 
 
@@ -144,7 +148,10 @@ class Tensor(Methods):
     def requires_grad(self, wanted: bool) -> None:
         if self.node.op is not None:
             raise GradientError(
-                "requires_grad = ...", "a tensor that was computed", "a leaf: one made from data", "use t.detach() first"
+                "requires_grad = ...",
+                "a tensor that was computed",
+                "a leaf: one made from data",
+                "use t.detach() first",
             )
         self._set_leaf(self._value(), bool(wanted))
 
@@ -324,7 +331,9 @@ class Tensor(Methods):
         """Point to ``new``; a leaf that requires a gradient stays a leaf and may change only under ``no_grad``."""
         base = getattr(self, "_base", None)
         if new.shape != self.shape:
-            raise ShapeError("a change in place", f"{new.shape}", f"the tensor's shape {self.shape}", "make a new tensor")
+            raise ShapeError(
+                "a change in place", f"{new.shape}", f"the tensor's shape {self.shape}", "make a new tensor"
+            )
         if new.dtype is not self.dtype:
             new = ops.cast(new, self.dtype)
         if self.is_leaf and self.requires_grad:
@@ -344,7 +353,9 @@ class Tensor(Methods):
 
     def copy_(self, other: Any) -> Tensor:
         """Take the values of ``other``, broadcast to this shape."""
-        return self._assign(ops.broadcast_to(other if isinstance(other, Tensor) else Tensor(other, self.dtype), self.shape))
+        return self._assign(
+            ops.broadcast_to(other if isinstance(other, Tensor) else Tensor(other, self.dtype), self.shape)
+        )
 
     def fill_(self, value: float) -> Tensor:
         """Set every element to ``value``."""
@@ -394,11 +405,15 @@ class Tensor(Methods):
                 "build the result with where() or concatenate(), or change t.data under cr.no_grad()",
             )
         changed = self._value().copy()
-        index = tuple(i.numpy() if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,)))
+        index = tuple(
+            i.numpy() if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,))
+        )
         try:
             changed[index] = value.numpy() if isinstance(value, Tensor) else value
         except (ValueError, IndexError) as error:
-            raise ShapeError("t[index] = value", f"{error}", f"an index into {self.shape}", "check the shapes") from None
+            raise ShapeError(
+                "t[index] = value", f"{error}", f"an index into {self.shape}", "check the shapes"
+            ) from None
         self._assign(Tensor._wrap(changed))
 
     def to(self, target: Any, *more: Any, **options: Any) -> Tensor:

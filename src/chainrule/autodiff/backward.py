@@ -33,8 +33,8 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
         retain_graph: keep the tape, so that another ``backward`` can walk it; by default it is let go.
         create_graph: record this walk, so that the gradients can be differentiated; keeps the tape too.
 
-    Why in this order: a node's gradient is complete only when everything computed from it has been visited, so nodes are
-    visited from the last made to the first. Why add: a value used twice changes the output along two paths.
+    Why in this order: a node's gradient is complete only when everything computed from it has been visited, so nodes
+    are visited from the last made to the first. Why add: a value used twice changes the output along two paths.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> (x * x * x).backward()
@@ -61,7 +61,7 @@ def grad_of(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> Any:
-    """The gradient of ``output`` by any tensors it was computed from, intermediate ones included; ``.grad`` is untouched.
+    """The gradient of ``output`` by any tensors it was computed from, intermediate ones too; ``.grad`` is untouched.
 
     Returns a tensor for one tensor, else a tuple. A tensor that ``output`` does not depend on is an error, or None with
     ``allow_unused``. The tape is kept if ``retain_graph`` (by default: if ``create_graph``).
@@ -75,9 +75,13 @@ def grad_of(
     wanted: tuple[Tensor, ...] = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     for x in wanted:
         if not x.requires_grad:
-            raise GradientError("grad_of(output, inputs)", f"{x!r}", "inputs that require a gradient", "set requires_grad")
+            raise GradientError(
+                "grad_of(output, inputs)", f"{x!r}", "inputs that require a gradient", "set requires_grad"
+            )
     if not output.requires_grad:
-        raise GradientError("grad_of(output, inputs)", "an output that needs no gradient", "one computed from the inputs")
+        raise GradientError(
+            "grad_of(output, inputs)", "an output that needs no gradient", "one computed from the inputs"
+        )
     walk = _Walk(output.node, _seed(output, gradient), create_graph, {x.node for x in wanted})
     found = walk.run(keep=create_graph if retain_graph is None else retain_graph)
     results = [found.get(x.node) for x in wanted]
@@ -109,7 +113,9 @@ def _seed(output: Tensor, gradient: Any) -> Any:
         return Tensor._of(node)
     seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient, output.dtype)
     if seed.shape != output.shape:
-        raise ShapeError("backward(gradient)", f"shape {seed.shape}", f"the output's shape {output.shape}", "reshape it")
+        raise ShapeError(
+            "backward(gradient)", f"shape {seed.shape}", f"the output's shape {output.shape}", "reshape it"
+        )
     return seed
 
 

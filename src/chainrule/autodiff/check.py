@@ -55,7 +55,14 @@ def check_grads(
 
 
 def _check(
-    f: Callable[..., Any], arrays: list[Array], order: int, level: int, generator: Any, step: float, rtol: float, atol: float
+    f: Callable[..., Any],
+    arrays: list[Array],
+    order: int,
+    level: int,
+    generator: Any,
+    step: float,
+    rtol: float,
+    atol: float,
 ) -> None:
     cotangent: list[Array] = []
 
@@ -84,9 +91,9 @@ def _check(
     found = gradients(*variables)
     for place, (i, gradient) in enumerate(zip(wanted, found, strict=True)):
         direction = np.asarray(generator.standard_normal(arrays[i].shape))
-        expected = sum(
-            weight * scalar(*_moved(arrays, i, k * step * direction)).item() for k, weight in _STENCIL
-        ) / step  # fmt: skip
+        expected = (
+            sum(weight * scalar(*_moved(arrays, i, k * step * direction)).item() for k, weight in _STENCIL) / step
+        )
         received = float((gradient.numpy() * direction).sum())
         _compare(level, place, received, expected, rtol, atol)
     if level < order:
@@ -95,9 +102,7 @@ def _check(
 
 def _moved(arrays: list[Array], i: int, offset: Array) -> list[Tensor]:
     """The arguments as tensors, the i-th moved by ``offset``."""
-    return [
-        Tensor(a + offset if j == i else a, requires_grad=a.dtype == np.float64) for j, a in enumerate(arrays)
-    ]  # fmt: skip
+    return [Tensor(a + offset if j == i else a, requires_grad=a.dtype == np.float64) for j, a in enumerate(arrays)]
 
 
 def _compare(level: int, place: int, received: float, expected: float, rtol: float, atol: float) -> None:

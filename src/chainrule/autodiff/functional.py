@@ -47,14 +47,18 @@ def _sequence(like: Any, items: list[Any]) -> Any:
 class _Linearised:
     """``f`` called once on fresh copies of the arguments to be differentiated by."""
 
-    def __init__(self, f: Function, argnums: int | tuple[int, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, f: Function, argnums: int | tuple[int, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         for n in numbers:
             if not -len(args) <= n < len(args):
                 raise GradientError(
-                    f"the derivative by argument {n}", f"{len(args)} positional arguments", "an argument to derive by",
+                    f"the derivative by argument {n}",
+                    f"{len(args)} positional arguments",
+                    "an argument to derive by",
                     "check argnums",
-                )  # fmt: skip
+                )
         leaves: list[Tensor] = []
         self.places = _flatten([args[n] for n in numbers], leaves)
         self.leaves = [self._variable(x) for x in leaves]
@@ -100,7 +104,9 @@ class _Linearised:
 def _scalar(name: str, output: Any) -> Tensor:
     if not isinstance(output, Tensor) or output.node.aval.size != 1:
         shape = getattr(output, "shape", type(output).__name__)
-        raise ShapeError(f"{name}(f)", f"a result of {shape}", "one number", "reduce it with .sum(), or use cr.jacobian")
+        raise ShapeError(
+            f"{name}(f)", f"a result of {shape}", "one number", "reduce it with .sum(), or use cr.jacobian"
+        )
     return output
 
 
@@ -124,7 +130,8 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: boo
         else:
             found = [None] * len(call.leaves)
         gradients = [
-            Tensor._wrap(np.zeros(x.shape, x.dtype)) if g is None else g for x, g in zip(call.leaves, found, strict=True)
+            Tensor._wrap(np.zeros(x.shape, x.dtype)) if g is None else g
+            for x, g in zip(call.leaves, found, strict=True)
         ]
         value = value if recording else value.detach()
         return ((value, *rest) if has_aux else value), call.result(gradients)
@@ -174,9 +181,11 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
         output = call.output
         if not isinstance(output, Tensor) or len(call.leaves) != 1:
             raise ShapeError(
-                "jacobian(f)", f"a result of type {type(output).__name__} and {len(call.leaves)} tensors to derive by",
-                "one tensor out and one tensor in", "call it once for each pair of tensors",
-            )  # fmt: skip
+                "jacobian(f)",
+                f"a result of type {type(output).__name__} and {len(call.leaves)} tensors to derive by",
+                "one tensor out and one tensor in",
+                "call it once for each pair of tensors",
+            )
         (x,) = call.leaves
         count = output.node.aval.size
         recording = call.recorded(args, output)

@@ -58,13 +58,13 @@ class watch_nan:
         bad = self._bad(value)
         if not bad.any():
             return
-        # An infinity that was already among the inputs was made elsewhere: a constant -inf for a mask, say.
-        if any(i.value is not None and i.value.dtype.kind == "f" and self._bad(i.value).any() for i in inputs):
-            if not np.isnan(value).any() or any(
-                i.value is not None and i.value.dtype.kind == "f" and np.isnan(i.value).any() for i in inputs
-            ):
-                return
-        raise self._error(op, value, bad, inputs)
+        floats = [i.value for i in inputs if i.value is not None and i.value.dtype.kind == "f"]
+        # An infinity that was already among the inputs was made elsewhere (a constant -inf for a mask, say), but a NaN
+        # made of infinities is news.
+        seen_before = any(self._bad(v).any() for v in floats)
+        new_nan = np.isnan(value).any() and not any(np.isnan(v).any() for v in floats)
+        if not seen_before or new_nan:
+            raise self._error(op, value, bad, inputs)
 
     def _error(self, op: Op, value: Any, bad: Any, inputs: tuple[Node, ...]) -> NonFiniteError:
         nans = int(np.isnan(value).sum())

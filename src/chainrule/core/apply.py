@@ -65,7 +65,7 @@ def apply(op: Op, x: Any, y: Any = _NOTHING, *rest: Any) -> Tensor:
     except (KeyError, AttributeError, ValueError):
         nodes, aval = _prepare(op, (x,) if y is _NOTHING else (x, y, *rest))
         value = op.compute(*[n.value for n in nodes])
-        wanted = any([n.requires_grad for n in nodes])
+        wanted = any(n.requires_grad for n in nodes)
     if type(value) is not _ndarray:
         value = np.asarray(value)
     if wanted and mode.grad and op.differentiable and aval.floating:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chainrule.core.errors import DTypeError, ShapeError
 
-__all__ = ["DTYPES", "Aval", "broadcast_shapes", "canonical_dtype", "is_float", "normalize_axes", "normalize_axis", "short"]
+__all__ = [
+    "DTYPES",
+    "Aval",
+    "broadcast_shapes",
+    "canonical_dtype",
+    "is_float",
+    "normalize_axes",
+    "normalize_axis",
+    "short",
+]
 
 float32, float64 = np.dtype("float32"), np.dtype("float64")
 int32, int64, uint8 = np.dtype("int32"), np.dtype("int64"), np.dtype("uint8")
@@ -33,7 +42,9 @@ def canonical_dtype(dtype: Any) -> np.dtype[Any]:
         found = None
     if found not in _RANK:
         names = ", ".join(str(d) for d in DTYPES)
-        raise DTypeError("an element type", f"{dtype}", f"one of {names}", 'convert first, for example x.astype("float32")')
+        raise DTypeError(
+            "an element type", f"{dtype}", f"one of {names}", 'convert first, for example x.astype("float32")'
+        )
     return DTYPES[_RANK[found]]
 
 
@@ -81,7 +92,7 @@ class Aval:
     #: Whether it can carry a gradient.
     floating: bool
 
-    _interned: dict[tuple[tuple[int, ...], np.dtype[Any]], Aval] = {}
+    _interned: ClassVar[dict[tuple[tuple[int, ...], np.dtype[Any]], Aval]] = {}
 
     @classmethod
     def of(cls, shape: tuple[int, ...], dtype: Any) -> Aval:

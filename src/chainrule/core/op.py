@@ -1,4 +1,4 @@
-"""The protocol of an op: one class holds its shape rule, its NumPy meaning, its derivative, its text and its samples."""
+"""The protocol of an op: one class holds its shape rule, NumPy meaning, derivative, text and samples."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def draw(*shape: int, low: float = -2.0, high: float = 2.0, seed: int = 0) -> Ar
 class Op:
     """One primitive operation. Static arguments are the dataclass's fields; tensors are positional.
 
-    A subclass gives ``infer`` (shape and dtype rule), ``compute`` (NumPy meaning), ``vjp`` (derivative) and ``samples``.
+    A subclass gives ``infer`` (shape and dtype), ``compute`` (NumPy meaning), ``vjp`` (derivative) and ``samples``.
 
     ``vjp(g, out, *inputs)`` is the product of the gradient ``g`` of the output with the op's Jacobian, written with the
     operators and functions of tensors. It returns one entry an input: the product, a function that computes it (called
@@ -64,7 +64,8 @@ class Op:
     """
 
     name: ClassVar[str]
-    #: The loop shape that a back end sees: map, reduce, move, contract, index, random.
+    #: The loop shape that a back end sees: map, reduce, move, contract, index, random; or composite, for an op that
+    #: back ends never see because ``expand`` says what it is made of.
     family: ClassVar[str]
     #: Whether a gradient can pass.
     differentiable: ClassVar[bool] = True
@@ -105,6 +106,10 @@ class Op:
 
     def vjp(self, g: Tensor, out: Tensor, *inputs: Tensor) -> Cotangent:
         """The gradient of each input, from the gradient ``g`` of the output."""
+        raise NotImplementedError
+
+    def expand(self, *inputs: Tensor) -> Tensor:
+        """A composite op as a composition of others: the same value, for whoever knows only those."""
         raise NotImplementedError
 
     @classmethod
@@ -180,12 +185,19 @@ class Elementwise(Op):
     def samples(cls) -> Iterator[Sample]:
         """Scalars, vectors, matrices, an empty array; for several inputs, shapes that broadcast too."""
         arity = len(cls.domain)
-        shapes: list[tuple[tuple[int, ...], ...]] = [((),) * arity, ((5,),) * arity, ((2, 3),) * arity, ((0, 3),) * arity]
+        shapes: list[tuple[tuple[int, ...], ...]] = [
+            ((),) * arity,
+            ((5,),) * arity,
+            ((2, 3),) * arity,
+            ((0, 3),) * arity,
+        ]
         if arity > 1:
             rows: tuple[tuple[int, ...], ...] = ((2, 1), (3,), ())
             shapes += [tuple(rows[(i + k) % 3] for i in range(arity)) for k in range(3)]
         for group in shapes:
-            drawn = [draw(*s, low=lo, high=hi, seed=i) for i, (s, (lo, hi)) in enumerate(zip(group, cls.domain, strict=True))]
+            drawn = [
+                draw(*s, low=lo, high=hi, seed=i) for i, (s, (lo, hi)) in enumerate(zip(group, cls.domain, strict=True))
+            ]
             yield Sample(cls.of(), tuple(drawn))
 
 

@@ -3,7 +3,7 @@
 The whole state is two integers, so it can be an input and an output of a traced program, stand in a checkpoint,
 and give the same bits in NumPy and in native code, on any number of threads.
 
-Source: J. Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011 (constants and rounds of Philox4x32-10).
+Source: J. Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011 (constants and rounds).
 """
 
 from __future__ import annotations

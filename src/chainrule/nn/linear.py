@@ -16,8 +16,8 @@ __all__ = ["Linear"]
 class Linear(Module):
     """Weighted sums with a bias: ``y = x W^T + b``.
 
-    Weights: ``weight`` (out_features, in_features) and ``bias`` (out_features,), both uniform in +-1/sqrt(in_features) at
-    the start, as in PyTorch.
+    Weights: ``weight`` (out_features, in_features) and ``bias`` (out_features,), both uniform in
+    +-1/sqrt(in_features) at the start, as in PyTorch.
 
     Input (..., in_features); output (..., out_features). Gradient: ``dW = g^T x``, ``db`` = sum of g over the batch,
     ``dx = g W``.
@@ -38,14 +38,15 @@ class Linear(Module):
         super().__init__()
         if min(in_features, out_features) < 1:
             raise ConfigError(
-                "nn.Linear", f"in_features={in_features}, out_features={out_features}", "at least 1 each", "check the sizes"
+                "nn.Linear",
+                f"in_features={in_features}, out_features={out_features}",
+                "at least 1 each",
+                "check the sizes",
             )
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(in_features)
         self.weight = Parameter(ops.uniform((out_features, in_features), -bound, bound, dtype))
-        self.register_parameter(
-            "bias", Parameter(ops.uniform((out_features,), -bound, bound, dtype)) if bias else None
-        )
+        self.register_parameter("bias", Parameter(ops.uniform((out_features,), -bound, bound, dtype)) if bias else None)
 
     def forward(self, x: Any) -> Any:
         """``x W^T + b``."""

@@ -19,10 +19,10 @@ __all__ = ["Module"]
 
 
 class Module:
-    """A part of a model: an ordinary class that holds parameters and other modules, and says in ``forward`` what it does.
+    """A part of a model: a class that holds parameters and other modules, and says in ``forward`` what it does.
 
-    Parameters, buffers (tensors that are saved but not learned) and submodules are found by their attribute names, which
-    make stable dotted paths such as ``encoder.0.weight``.
+    Parameters, buffers (tensors that are saved but not learned) and submodules are found by their attribute names,
+    which make stable dotted paths such as ``encoder.0.weight``.
 
     >>> from chainrule import nn
     >>> class Net(nn.Module):
@@ -74,9 +74,11 @@ class Module:
         if "_parameters" not in self.__dict__:
             if isinstance(value, (Parameter, Module)):
                 raise ConfigError(
-                    f"self.{name} = ...", f"a {type(value).__name__} before the module is ready", "super().__init__() first",
+                    f"self.{name} = ...",
+                    f"a {type(value).__name__} before the module is ready",
+                    "super().__init__() first",
                     f"call super().__init__() at the top of {type(self).__name__}.__init__",
-                )  # fmt: skip
+                )
             object.__setattr__(self, name, value)
             return
         homes: tuple[dict[str, Any], ...] = (self._parameters, self._buffers, self._modules)
@@ -119,9 +121,11 @@ class Module:
         """Keep a submodule under a name that need not be an identifier, such as ``"0"``."""
         if not isinstance(module, Module):
             raise ConfigError(
-                f"add_module({name!r}, ...)", f"a {type(module).__name__}", "an nn.Module",
+                f"add_module({name!r}, ...)",
+                f"a {type(module).__name__}",
+                "an nn.Module",
                 "pass a layer object such as nn.ReLU(), not a class or a function",
-            )  # fmt: skip
+            )
         self._modules[name] = module
         object.__setattr__(self, name, module)
 
@@ -233,9 +237,11 @@ class Module:
             if child is None:
                 near = difflib.get_close_matches(name, module._modules, 1)
                 raise ConfigError(
-                    f"get_submodule({path!r})", f"no module {name!r} in {type(module).__name__}",
-                    f"one of {', '.join(module._modules) or 'none'}", f"did you mean {near[0]!r}?" if near else "",
-                )  # fmt: skip
+                    f"get_submodule({path!r})",
+                    f"no module {name!r} in {type(module).__name__}",
+                    f"one of {', '.join(module._modules) or 'none'}",
+                    f"did you mean {near[0]!r}?" if near else "",
+                )
             module = child
         return module
 
@@ -272,10 +278,11 @@ class Module:
             parts += [f"unexpected: {', '.join(unexpected)}"] * bool(unexpected and strict)
             parts += [f"other shapes: {'; '.join(shapes)}"] * bool(shapes)
             raise CheckpointError(
-                f"load_state_dict into {type(self).__name__}", "; ".join(parts),
+                f"load_state_dict into {type(self).__name__}",
+                "; ".join(parts),
                 "the names and shapes of this model" if strict else "the shapes of this model",
                 "build the model with the sizes it was saved with, or pass strict=False to take what fits by name",
-            )  # fmt: skip
+            )
         for name, tensor in mine.items():
             if name in state:
                 tensor.data = Tensor(_array(state[name]), tensor.dtype)

@@ -1,16 +1,18 @@
-"""Activations. All but ReLU are compositions of other ops, so they cost a back end nothing."""
+"""Activations. All but ReLU are made of other ops (LogSoftmax by ``expand``), so they cost a back end nothing."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.apply import apply
-from chainrule.core.aval import normalize_axis
+from chainrule.core.aval import Aval, normalize_axis
 from chainrule.core.errors import ConfigError, ShapeError
-from chainrule.core.op import Elementwise, register
+from chainrule.core.op import Elementwise, Op, Sample, draw, register
 from chainrule.ops import compare, exponential, reduce
 from chainrule.tensor import Tensor
 
@@ -27,6 +29,46 @@ class ReLU(Elementwise):
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
         return g * (out > 0)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class LogSoftmax(Op):
+    """``z - log sum e^z`` with ``z = x - max x``: log-probabilities that keep their digits for any scores."""
+
+    name, family, promotion = "log_softmax", "composite", "float"
+    axis: int
+
+    def infer(self, *avals: Aval) -> Aval:
+        """The same shape, with something along the axis to choose from."""
+        (x,) = avals
+        if not x.shape[self.axis]:
+            raise ShapeError(
+                "log_softmax", f"a tensor of shape {x.shape}", f"scores along axis {self.axis}", "add a class"
+            )
+        return x
+
+    def compute(self, *arrays: Any) -> Any:
+        """As the formula says."""
+        (x,) = arrays
+        z = x - np.maximum.reduce(x, self.axis, keepdims=True)
+        z -= np.log(np.add.reduce(np.exp(z), self.axis, keepdims=True))
+        return z
+
+    def expand(self, *inputs: Any) -> Tensor:
+        """A maximum taken out, and a logsumexp."""
+        (x,) = inputs
+        z = x - reduce.max(x, self.axis, keepdims=True).detach()
+        return z - reduce.logsumexp(z, self.axis, keepdims=True)
+
+    def vjp(self, g: Any, out: Any, x: Any) -> Any:
+        return g - exponential.exp(out) * reduce.sum(g, self.axis, keepdims=True)
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Each axis; one class; no rows."""
+        for shape, axis in [((2, 3), 1), ((2, 3), 0), ((4,), 0), ((3, 1), 1), ((0, 3), 1)]:
+            yield Sample(cls.of(axis), (draw(*shape),))
 
 
 _RELU = ReLU.of()
@@ -122,12 +164,14 @@ def softmax(x: Any, axis: int | None = None) -> Tensor:
 
 
 def log_softmax(x: Any, axis: int | None = None) -> Tensor:
-    """``x - log sum e^x`` along ``axis`` (the last by default), computed stably.
+    """``x - log sum e^x`` along ``axis`` (the last by default), with the largest score taken out first.
+
+    Gradient: ``g - softmax(x) sum(g)``.
 
     >>> log_softmax(Tensor([0.0, 0.0]))
     tensor([-0.6931, -0.6931])
     """
-    return x - reduce.logsumexp(x, _axis("log_softmax", x, axis), keepdims=True)
+    return apply(LogSoftmax.of(_axis("log_softmax", x, axis)), x)
 
 
 def maxout(x: Any, pieces: int) -> Tensor:
@@ -138,8 +182,9 @@ def maxout(x: Any, pieces: int) -> Tensor:
     """
     if not x.ndim or x.shape[-1] % pieces:
         raise ShapeError(
-            f"maxout with {pieces} pieces", f"a tensor of shape {x.shape}", f"a last axis divisible by {pieces}",
+            f"maxout with {pieces} pieces",
+            f"a tensor of shape {x.shape}",
+            f"a last axis divisible by {pieces}",
             "change the number of features or pieces",
-        )  # fmt: skip
+        )
     return reduce.max(x.reshape((*x.shape[:-1], x.shape[-1] // pieces, pieces)), -1)
-

@@ -187,7 +187,9 @@ def power(x: Any, y: Any) -> Tensor:
     if type(y) in (int, float) and y == 2:
         return exponential.square(x)
     if type(y) is int and y < 0 and hasattr(x, "dtype") and x.dtype.kind in "iu":
-        raise DTypeError(f"power(x, {y})", f"x of {x.dtype}", "floats: a negative power is a fraction", "cast x: x.float()")
+        raise DTypeError(
+            f"power(x, {y})", f"x of {x.dtype}", "floats: a negative power is a fraction", "cast x: x.float()"
+        )
     return apply(POWER, x, y)
 
 
@@ -248,5 +250,3 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
         limits: Any = (-np.inf, np.inf) if floats else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
         low, high = (limits[0] if low is None else low), (limits[1] if high is None else high)
     return apply(Clip.of(), x, low, high)
-
-

@@ -142,7 +142,9 @@ class Where(Op):
         """Broadcast all three; the choices share one dtype."""
         condition, x, y = avals
         if condition.dtype is not bool_:
-            raise DTypeError("where(condition, x, y)", f"condition {condition.dtype}", "booleans", "compare, like x > 0")
+            raise DTypeError(
+                "where(condition, x, y)", f"condition {condition.dtype}", "booleans", "compare, like x > 0"
+            )
         if x.dtype is not y.dtype:
             raise DTypeError("where(condition, x, y)", f"{x.dtype} and {y.dtype}", "one dtype", "cast one of them")
         return Aval.of(broadcast_shapes("where", condition.shape, x.shape, y.shape), x.dtype)
@@ -157,7 +159,13 @@ class Where(Op):
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         """Equal shapes, broadcasting in each input, empty."""
-        for c, x, y in [((), (), ()), ((3,), (3,), (3,)), ((2, 1), (3,), ()), ((3,), (), (2, 1)), ((0, 3), (0, 3), (3,))]:
+        for c, x, y in [
+            ((), (), ()),
+            ((3,), (3,), (3,)),
+            ((2, 1), (3,), ()),
+            ((3,), (), (2, 1)),
+            ((0, 3), (0, 3), (3,)),
+        ]:
             yield Sample(cls.of(), (draw(*c) > 0, draw(*x, seed=1), draw(*y, seed=2)))
 
 

@@ -52,16 +52,18 @@ class Index(Op):
         _check_whole(tuple(indexes))
         ghost = np.broadcast_to(np.zeros((), np.uint8), x.shape)
         try:
-            # Zeros stand for the indexes, so an empty axis can still be indexed by nothing; ranges are checked at run time.
+            # Zeros stand for the indexes, so nothing can still index an empty axis; ranges are checked at run time.
             zeros = tuple(np.zeros(a.shape, np.int64) for a in indexes)
             if 0 in x.shape and any(a.size for a in indexes):
                 ghost = np.broadcast_to(np.zeros((), np.uint8), tuple(n or 1 for n in x.shape))
             return Aval.of(ghost[_fill(self.entries, zeros)].shape, x.dtype)
         except IndexError as error:
             raise ShapeError(
-                f"t[{index_text(self.entries)}]", f"a tensor of shape {x.shape}", f"an index that fits: {error}",
+                f"t[{index_text(self.entries)}]",
+                f"a tensor of shape {x.shape}",
+                f"an index that fits: {error}",
                 "check the number of axes and their lengths",
-            ) from None  # fmt: skip
+            ) from None
 
     def compute(self, *arrays: Any) -> Any:
         """``array[index]``, with ranges checked."""
@@ -101,7 +103,9 @@ class IndexAdd(Op):
         _check_whole(tuple(indexes))
         selected = Index.of(self.entries).infer(Aval.of(self.shape, x.dtype), *indexes)
         if selected.shape != x.shape:
-            raise ShapeError("index_add", f"values of shape {x.shape}", f"the index's shape {selected.shape}", "reshape")
+            raise ShapeError(
+                "index_add", f"values of shape {x.shape}", f"the index's shape {selected.shape}", "reshape"
+            )
         return Aval.of(self.shape, x.dtype)
 
     def compute(self, *arrays: Any) -> Any:
@@ -154,7 +158,7 @@ def index_text(entries: tuple[Entry, ...]) -> str:
 
 
 def index(x: Any, key: Any) -> Tensor:
-    """``x[key]``: whole numbers, slices, ``...``, None for a new axis, tensors or lists of whole numbers, boolean masks.
+    """``x[key]``: whole numbers, slices, ``...``, None for a new axis, tensors or lists of numbers, boolean masks.
 
     Gradient: added back into the indexed places; a place that comes twice gets both.
 
@@ -166,7 +170,9 @@ def index(x: Any, key: Any) -> Tensor:
     arrays: list[Any] = []
     for part in key if isinstance(key, tuple) else (key,):
         if isinstance(part, slice):
-            entries.append(("slice", *(None if v is None else v.__index__() for v in (part.start, part.stop, part.step))))
+            entries.append(
+                ("slice", *(None if v is None else v.__index__() for v in (part.start, part.stop, part.step)))
+            )
         elif part is None:
             entries.append(("new",))
         elif part is Ellipsis:
@@ -189,9 +195,11 @@ def _add_array(part: Any, entries: list[Entry], arrays: list[Any]) -> None:
         return
     if found.node.value is None:
         raise GradientError(
-            "t[mask]", "a mask whose values are being traced", "a result whose shape is known in advance",
+            "t[mask]",
+            "a mask whose values are being traced",
+            "a result whose shape is known in advance",
             "use where(mask, t, 0), or pass the mask as a static argument",
-        )  # fmt: skip
+        )
     places = np.nonzero(found.numpy())
     entries.extend([("array",)] * len(places))
     arrays.extend(Tensor._wrap(p) for p in places)
@@ -223,9 +231,11 @@ def one_hot(labels: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tensor
         count = high + 1 if num_classes == -1 else num_classes
         if low < 0 or high >= count:
             raise ShapeError(
-                f"one_hot(labels, {num_classes})", f"labels from {low} to {high}", f"labels from 0 to {count - 1}",
+                f"one_hot(labels, {num_classes})",
+                f"labels from {low} to {high}",
+                f"labels from 0 to {count - 1}",
                 "count classes from 0, or raise num_classes",
-            )  # fmt: skip
+            )
     elif num_classes == -1:
         raise ShapeError("one_hot(labels)", "labels that are empty or traced", "num_classes", "pass num_classes")
     else:

@@ -92,7 +92,12 @@ class Affine(Op):
     what people look for on a graph, and because small networks spend half their time between ops.
     """
 
-    name, family = "affine", "contract"
+    name, family = "affine", "composite"
+
+    def expand(self, *inputs: Any) -> Tensor:
+        """A product and a sum."""
+        x, weight, bias = inputs
+        return matmul(x, weight, transpose_b=True) + bias
 
     def infer(self, *avals: Aval) -> Aval:
         """(n, k) by (m, k) and (m,) gives (n, m)."""
@@ -177,9 +182,7 @@ class Einsum(Op):
             known = set(output).union(*others)
             # A letter summed out of this input alone: its gradient is the same along that axis.
             kept = "".join(letter for letter in terms[i] if letter in known)
-            part = einsum(
-                f"{','.join([output, *others])}->{kept}", g, *(x for j, x in enumerate(inputs) if j != i)
-            )
+            part = einsum(f"{','.join([output, *others])}->{kept}", g, *(x for j, x in enumerate(inputs) if j != i))
             shape = tuple(n if c in known else 1 for c, n in zip(terms[i], inputs[i].shape, strict=True))
             return _broadcast(part.reshape(shape), inputs[i].shape)
 
@@ -203,7 +206,7 @@ def _broadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
-    """Matrix product ``a @ b``: (..., n, k) by (..., k, m) gives (..., n, m); leading axes broadcast, vectors as in NumPy.
+    """Matrix product ``a @ b``: (..., n, k) by (..., k, m) gives (..., n, m); the rest is as in NumPy.
 
     Gradient: ``g @ b.T`` for a, ``a.T @ g`` for b. With ``transpose_a`` or ``transpose_b`` that matrix is read
     transposed, without a copy.

@@ -201,5 +201,3 @@ def randn(*shape: Any, dtype: Any = None, generator: Any = None) -> Tensor:
     (2, 3)
     """
     return normal(shape[0] if len(shape) == 1 else shape, dtype=dtype, generator=generator)
-
-

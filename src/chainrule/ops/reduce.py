@@ -186,7 +186,7 @@ class LogSumExp(Reduction):
         """Stable for any finite numbers; -inf for none, infinities kept."""
         x: Any = arrays[0]
         top = _maximum.reduce(x, axis=self.axes, keepdims=True, initial=-np.inf)
-        shift = np.where(np.isfinite(top), top, 0).astype(x.dtype)
+        shift = top if np.isfinite(top).all() else np.where(np.isfinite(top), top, 0).astype(x.dtype)
         total = np.log(_add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
         return total if self.keepdims else total.reshape(self.reduced(x.shape))
 

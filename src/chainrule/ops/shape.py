@@ -48,8 +48,7 @@ class Reshape(_Movement):
             raise ShapeError(
                 f"reshape to {self.shape}",
                 f"a tensor of shape {x.shape} with {x.size} elements",
-                f"{'a shape that holds' if min(self.shape, default=0) < 0 else f'{math.prod(self.shape)} elements, not'}"
-                f" {x.size} elements",
+                f"lengths that multiply to {x.size}",
                 "make the lengths multiply to the number of elements, with -1 for at most one of them",
             )
         return Aval.of(shape, x.dtype)
@@ -81,9 +80,11 @@ class Transpose(_Movement):
         (x,) = avals
         if sorted(self.axes) != list(range(x.ndim)):
             raise ShapeError(
-                f"transpose to axes {self.axes}", f"a tensor of shape {x.shape}", f"each of its {x.ndim} axes once",
+                f"transpose to axes {self.axes}",
+                f"a tensor of shape {x.shape}",
+                f"each of its {x.ndim} axes once",
                 "name every axis",
-            )  # fmt: skip
+            )
         return Aval.of(tuple(x.shape[a] for a in self.axes), x.dtype)
 
     def compute(self, *arrays: Any) -> Any:
@@ -206,9 +207,11 @@ class Pad(_Movement):
         (x,) = avals
         if len(self.widths) != x.ndim or min((w for pair in self.widths for w in pair), default=0) < 0:
             raise ShapeError(
-                f"pad by {self.widths}", f"a tensor of shape {x.shape}", f"{x.ndim} pairs (before, after), none negative",
+                f"pad by {self.widths}",
+                f"a tensor of shape {x.shape}",
+                f"{x.ndim} pairs (before, after), none negative",
                 "give one pair an axis",
-            )  # fmt: skip
+            )
         return Aval.of(tuple(n + a + b for n, (a, b) in zip(x.shape, self.widths, strict=True)), x.dtype)
 
     def compute(self, *arrays: Any) -> Any:
@@ -410,9 +413,11 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Tensor]:
     if isinstance(sections, int):
         if sections < 1 or length % sections:
             raise ShapeError(
-                f"split into {sections} parts", f"an axis of length {length}", "a length they divide",
+                f"split into {sections} parts",
+                f"an axis of length {length}",
+                "a length they divide",
                 "pass the places to cut at as a list",
-            )  # fmt: skip
+            )
         places = list(range(length // sections, length, length // sections)) if length else [0] * (sections - 1)
     else:
         places = list(sections)

@@ -21,7 +21,7 @@ State = dict[str, Any]
 class Optimizer:
     """Changes parameters along their gradients by one update rule.
 
-    A subclass says in ``rule`` how one parameter changes; it is written in operators that tensors and plain arrays share,
+    A subclass says in ``rule`` how one parameter changes; it is written in operators that tensors and arrays share,
     so it runs at NumPy's speed eagerly and becomes part of the program when a step is traced.
 
     Args:
@@ -50,9 +50,11 @@ class Optimizer:
         for p in params:
             if not isinstance(p, Tensor) or not p.is_leaf:
                 raise ConfigError(
-                    type(self).__name__, f"{type(p).__name__} that was computed" if isinstance(p, Tensor) else f"{p!r}",
-                    "leaf tensors", "pass model.parameters()",
-                )  # fmt: skip
+                    type(self).__name__,
+                    f"{type(p).__name__} that was computed" if isinstance(p, Tensor) else f"{p!r}",
+                    "leaf tensors",
+                    "pass model.parameters()",
+                )
             if id(p) in known:
                 raise ConfigError(type(self).__name__, "a parameter in two groups", "each once", "drop one of them")
         unknown = set(group) - set(self.defaults) - {"params"}
@@ -137,9 +139,11 @@ class Optimizer:
         mine = [len(g["params"]) for g in self.param_groups]
         if sizes != mine:
             raise CheckpointError(
-                f"{type(self).__name__}.load_state_dict", f"groups of {sizes} parameters", f"groups of {mine}",
+                f"{type(self).__name__}.load_state_dict",
+                f"groups of {sizes} parameters",
+                f"groups of {mine}",
                 "make the optimizer with the same groups first",
-            )  # fmt: skip
+            )
         params = [p for group in self.param_groups for p in group["params"]]
         for group, other in zip(self.param_groups, saved["param_groups"], strict=True):
             group.update({k: v for k, v in other.items() if k != "params"})

@@ -22,7 +22,7 @@ class SGD(Optimizer):
         p = p - lr * v                                (Nesterov: p - lr * (g + momentum * v))
 
     Sources: H. Robbins and S. Monro, 1951; B. Polyak, 1964 (momentum); I. Sutskever et al., 2013 (this form of
-    Nesterov's). PyTorch is the same; Keras keeps ``v = momentum * v - lr * g`` and adds v, which differs when lr changes.
+    Nesterov's). PyTorch is the same; Keras keeps ``v = momentum * v - lr * g`` and adds v: other numbers when lr changes.
 
     >>> import chainrule as cr
     >>> w = cr.tensor([1.0], requires_grad=True)
@@ -40,15 +40,25 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        check_settings("SGD", lr=(lr, 0, math.inf), momentum=(momentum, 0, math.inf), weight_decay=(weight_decay, 0, math.inf))
+        check_settings(
+            "SGD", lr=(lr, 0, math.inf), momentum=(momentum, 0, math.inf), weight_decay=(weight_decay, 0, math.inf)
+        )
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ConfigError(
-                "optim.SGD(nesterov=True)", f"momentum={momentum}, dampening={dampening}", "momentum > 0 and no dampening",
+                "optim.SGD(nesterov=True)",
+                f"momentum={momentum}, dampening={dampening}",
+                "momentum > 0 and no dampening",
                 "pass momentum=0.9",
-            )  # fmt: skip
+            )
         super().__init__(
             params,
-            {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov},
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+            },
         )
 
     def rule(self, p: Any, g: Any, state: State, group: Group) -> tuple[Any, State]:

@@ -1,0 +1,1 @@
+"""What ``chainrule train``, ``predict`` and ``show`` do, in the order data flows: inputs, split, preparation, network."""
