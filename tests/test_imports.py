@@ -45,12 +45,13 @@ EXCEPTIONS = {
     ("tensor", "ops"): "methods of a tensor call ops, which are built on it: imported at the end of the file",
     ("methods", "ops"): "the same, for the methods that stand in a file of their own",
     ("methods", "core.apply"): "the same",
-    ("tensor", "autodiff.backward"): "t.backward() is the name that people know: imported when it is called",
+    ("methods", "autodiff"): "t.backward() is the name that people know: imported at the end of the file",
     ("core.apply", "ops.convert"): "a cast that apply inserts is an op of the graph: imported when one is needed",
     ("core.op", "ops.convert"): "the same",
     ("nn.module", "core.graph"): "errors name the layer by its path",
     ("nn.module", "core.source"): "ops of a library layer belong to the user's line that called it",
-    ("nn.linear", "core.apply"): "the one layer everybody's training time goes into builds its op itself",
+    ("nn.loss_functions", "core.apply"): "one entry of each row, the pick of every classifier's loss, builds its op itself",
+    ("optim.optimizer", "core.apply"): "update rules run on plain arrays, as derivative rules do",
 }
 
 HEAVY = ["matplotlib", "llvmlite", "rich", "jinja2", "safetensors", "pandas", "polars", "PIL", "torch", "sklearn", "scipy"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.aval import Aval, canonical_dtype, is_float
+from chainrule.core.aval import Aval, canonical_dtype, is_float, promote_dtypes
 from chainrule.core.errors import ChainruleError, DTypeError, GradientError, ShapeError
 from chainrule.core.graph import Graph, Node, Tap
 from chainrule.core.modes import get_default_dtype, local
@@ -33,12 +33,9 @@ def _to_array(data: Any, dtype: Any) -> Array:
     except ValueError as error:
         raise ShapeError("tensor(data)", "rows of different lengths", "a rectangular nested list", f"{error}") from None
     if dtype is None:
-        if (array.dtype == np.float64 and not typed) or (
-            array.size == 0 and not typed
-        ):  # Python floats take the default dtype, arrays keep theirs
-            dtype = get_default_dtype()
-        else:
-            dtype = array.dtype
+        # Python floats, and empty lists, take the default dtype; arrays keep theirs.
+        weak = not typed and (array.dtype == np.float64 or array.size == 0)
+        dtype = get_default_dtype() if weak else array.dtype
     if array.dtype.kind not in "biuf":
         raise DTypeError(
             "tensor(data)", f"elements of type {array.dtype}", "numbers or booleans", "encode text as numbers"
@@ -47,10 +44,15 @@ def _to_array(data: Any, dtype: Any) -> Array:
 
 
 def _stack_tensors(data: Sequence[Any]) -> Any:
-    """Nested lists with tensors in them as nested lists of arrays."""
-    if any(isinstance(x, Tensor) for x in data):
-        return np.asarray([x.numpy() if isinstance(x, Tensor) else x for x in data])
-    return data
+    """A list with tensors in it as an array of their common type; Python numbers beside them are weak."""
+    tensors = [x for x in data if isinstance(x, Tensor)]
+    if not tensors:
+        return data
+    dtype = promote_dtypes("tensor(data)", [x.dtype for x in tensors])
+    array = np.asarray([x.numpy() if isinstance(x, Tensor) else x for x in data])
+    if is_float(dtype):
+        return array.astype(dtype)
+    return array.astype(get_default_dtype()) if array.dtype.kind == "f" else array
 
 
 class Tensor(Methods):
@@ -210,7 +212,7 @@ class Tensor(Methods):
         return view
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._value(), dtype, copy=copy)
+        return np.array(self.numpy(), dtype, copy=copy)
 
     def item(self) -> Any:
         """The one number as a Python number."""
@@ -335,6 +337,13 @@ class Tensor(Methods):
                 "a change in place", f"{new.shape}", f"the tensor's shape {self.shape}", "make a new tensor"
             )
         if new.dtype is not self.dtype:
+            if is_float(new.dtype) and not is_float(self.dtype):
+                raise DTypeError(
+                    "a change in place",
+                    f"a result of {new.dtype} for a tensor of {self.dtype}",
+                    "a result that the tensor's own type can hold",
+                    "cast the tensor first (t.float()), or write t = t + ... to make a new one",
+                )
             new = ops.cast(new, self.dtype)
         if self.is_leaf and self.requires_grad:
             if local.mode.grad:

@@ -33,7 +33,7 @@ COUNTED = {"bool": "int64", "uint8": "int64", "int32": "int64"}
 REFUSED = {"bool": "-"}
 DTYPE_RULES = {
     **dict.fromkeys(
-        "cos divide erf exp expm1 log log1p logsumexp mean rsqrt sigmoid sin softplus sqrt tanh".split(), FLOATED
+        "cos divide erf exp expm1 log log1p log_softmax logsumexp mean rsqrt sigmoid sin softplus sqrt tanh".split(), FLOATED
     ),
     **dict.fromkeys("cumsum prod sum".split(), COUNTED),
     **dict.fromkeys("negative power sign square subtract".split(), REFUSED),
@@ -186,4 +186,17 @@ def test_names_and_families() -> None:
     """Names are the field's: lower case, and each op has one of the loop shapes that a back end knows."""
     for name in NAMES:
         assert name == name.lower() and name.replace("_", "").isalnum()
-        assert REGISTRY[name].family in {"map", "reduce", "move", "contract", "index", "random"}
+        assert REGISTRY[name].family in {"map", "reduce", "move", "contract", "index", "random", "composite"}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if REGISTRY[n].family == "composite"])
+def test_composites_expand_to_the_same_numbers(name: str) -> None:
+    """``expand`` uses other ops alone, and gives the value and the gradients that ``compute`` and ``vjp`` give."""
+    for sample in samples(REGISTRY[name]):
+        inputs = [cr.Tensor(x, requires_grad=True) for x in sample.inputs]
+        outputs = apply(sample.op, *inputs), sample.op.expand(*inputs)
+        assert name not in {n.op.name for n in outputs[1].graph().nodes}
+        np.testing.assert_allclose(*(o.numpy() for o in outputs), rtol=1e-14, atol=1e-14)
+        seed = np.linspace(0.5, 1.5, outputs[0].numel()).reshape(outputs[0].shape)
+        for pair in zip(*(cr.grad_of(o, inputs, seed) for o in outputs), strict=True):
+            np.testing.assert_allclose(*(g.numpy() for g in pair), rtol=1e-13, atol=1e-14)

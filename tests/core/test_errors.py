@@ -41,7 +41,7 @@ multiply
 RESHAPE = """\
 reshape to (4, 2)
   received: a tensor of shape (2, 3) with 6 elements
-  expected: 8 elements, not 6 elements
+  expected: lengths that multiply to 6
   fix:      make the lengths multiply to the number of elements, with -1 for at most one of them
   at:       test_errors.py: f32(2, 3).reshape(4, 2)"""
 

@@ -51,11 +51,11 @@ def score(target: Target, truth: Array, given: Array) -> dict[str, float]:
     if target.task == "classification":
         return {"accuracy": float((truth == given).mean())}
     scores = {
-        "mae": float(metrics.mean_absolute_error(truth, given)),
-        "rmse": float(metrics.root_mean_squared_error(truth, given)),
+        "mae": float(metrics.mean_absolute_error(given, truth)),
+        "rmse": float(metrics.root_mean_squared_error(given, truth)),
     }
     # R2 compares with the spread of the true values: one row has none.
-    return {"r2": float(metrics.r2_score(truth, given)), **scores} if np.ptp(truth) > 0 else scores
+    return {"r2": float(metrics.r2_score(given, truth)), **scores} if np.ptp(truth) > 0 else scores
 
 
 def baseline(target: Target, train: Array, truth: Array) -> dict[str, float]:

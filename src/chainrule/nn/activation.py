@@ -37,12 +37,6 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     return ops.where(x * beta > threshold, x, ops.softplus(x, beta))
 
 
-def log_softmax(x: Tensor, axis: int) -> Tensor:
-    """``x - log sum e^x``. The largest is taken out first, so that the log of a sure probability keeps its digits."""
-    x = x - ops.max(x.detach(), axis, keepdims=True)
-    return x - ops.logsumexp(x, axis, keepdims=True)
-
-
 def axis_of(layer: str, x: Tensor, dim: int | None) -> int:
     """The axis of a softmax: ``dim``, or the last one of a vector or a batch of vectors."""
     if dim is None:
@@ -368,4 +362,4 @@ class LogSoftmax(_Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x - log sum e^x``."""
-        return log_softmax(x, axis_of("LogSoftmax", x, self.dim))
+        return ops.log_softmax(x, axis_of("LogSoftmax", x, self.dim))

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from chainrule import ops
-from chainrule.nn import activation
 from chainrule.nn.activation import axis_of, prelu, softplus
 from chainrule.nn.dropout import dropout
 from chainrule.nn.embedding import embedding
@@ -61,4 +60,4 @@ def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
     >>> log_softmax(Tensor([[0.0, 0.0]]), dim=1)
     tensor([[-0.6931, -0.6931]])
     """
-    return activation.log_softmax(input, axis_of("log_softmax", input, dim))
+    return ops.log_softmax(input, axis_of("log_softmax", input, dim))

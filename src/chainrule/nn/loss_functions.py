@@ -15,7 +15,6 @@ from chainrule import ops
 from chainrule.core.apply import apply
 from chainrule.core.aval import bool_, int64, is_float
 from chainrule.core.errors import ConfigError, DataError, DTypeError, ShapeError
-from chainrule.nn.activation import log_softmax
 from chainrule.ops.index import Index
 from chainrule.tensor import Tensor
 
@@ -255,13 +254,8 @@ def cross_entropy(
     if labels.ndim == 2:
         return _soft_losses(scores, labels, shape, weights, label_smoothing, reduction)
     known = _all_classes("cross_entropy", labels, scores.shape[1], ignore_index)
-    if known and weights is None and not label_smoothing:
-        # As in log_softmax the largest score is taken out first; but only one log-probability a row is computed.
-        scores = scores - ops.max(scores.detach(), 1, keepdims=True)
-        losses = ops.logsumexp(scores, 1) - _pick(scores, labels)
-        return _reduce(losses if shape == losses.shape else losses.reshape(shape), reduction)
     ignored = None if known else ignore_index
-    return _class_losses(log_softmax(scores, 1), labels, shape, weights, ignored, reduction, label_smoothing)
+    return _class_losses(ops.log_softmax(scores, 1), labels, shape, weights, ignored, reduction, label_smoothing)
 
 
 def _class_losses(
@@ -292,7 +286,7 @@ def _class_losses(
         share = counted.astype(log_p.dtype) if share is None else ops.where(counted, share, 0.0)
     if reduction == "mean" and share is not None:
         return losses.sum() / share.sum()
-    return _reduce(losses.reshape(shape), reduction)
+    return _reduce(losses if losses.shape == shape else losses.reshape(shape), reduction)
 
 
 def _soft_losses(
@@ -308,7 +302,7 @@ def _soft_losses(
         target = target * (1 - label_smoothing) + label_smoothing / scores.shape[1]
     if weight is not None:
         target = target * weight
-    return _reduce(-(log_softmax(scores, 1) * target).sum(1).reshape(shape), reduction)
+    return _reduce(-(ops.log_softmax(scores, 1) * target).sum(1).reshape(shape), reduction)
 
 
 def _pick(rows: Tensor, labels: Tensor) -> Tensor:

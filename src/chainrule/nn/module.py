@@ -130,11 +130,9 @@ class Module:
         object.__setattr__(self, name, module)
 
     def child_name(self, module: Module) -> str:
-        """The name under which ``module`` is a child, or its class's name if it is kept elsewhere (in a list, say)."""
-        for name, child in self._modules.items():
-            if child is module:
-                return name
-        return f"<{type(module).__name__}>"
+        """The path of ``module`` inside this one, or its class's name if it is kept elsewhere (in a plain list, say)."""
+        found = (path for path, inside in self.named_modules() if inside is module)
+        return next(found, f"<{type(module).__name__}>")
 
     # ---- calling
 
@@ -151,17 +149,18 @@ class Module:
         try:
             out = self.forward(*args, **kwargs)
         except ChainruleError as error:
+            _add_layer(error, scope)
             if outer is None:
                 _explain(error, scope, args, mode.calls or [])
             raise
         finally:
             mode.scope = outer
+            if outer is None:
+                mode.calls = None
         if self._hooks:
             out = self._run_hooks(args, out)
-        if outer is not None:
-            mode.calls.append((scope, args, out))  # type: ignore[union-attr]
-        else:
-            mode.calls = None
+        if outer is not None and mode.calls is not None:
+            mode.calls.append((scope, args, out))
         return out
 
     def _run_hooks(self, args: tuple[Any, ...], out: Any) -> Any:
@@ -358,6 +357,12 @@ def _shape_of(value: Any) -> str:
     if isinstance(value, (tuple, list)) and value:
         return ", ".join(map(_shape_of, value))
     return repr(value.aval) if isinstance(value, Tensor) else type(value).__name__
+
+
+def _add_layer(error: ChainruleError, scope: Any) -> None:
+    """Name the layer that the error came from, once: the innermost one."""
+    if not any(line.lstrip().startswith("layer:") for line in error.context):
+        error.context.append(f"  {'layer:':<9} {layer_path(scope)}")
 
 
 def _explain(error: ChainruleError, scope: Any, args: tuple[Any, ...], calls: list[Any]) -> None:
