@@ -17,6 +17,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 import argparse
+import itertools
 import sys
 import timeit
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def uniform_weights(*sizes: int) -> Weights:
     """W (out, in) and b (out,) for each layer, uniform in +-1/sqrt(in)."""
     generator = np.random.default_rng(0)
     weights: Weights = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(sizes):
         bound = inputs**-0.5
         weights += [generator.uniform(-bound, bound, shape).astype("f4") for shape in ((outputs, inputs), (outputs,))]
     return weights
@@ -124,7 +125,13 @@ def mnist_framework(torch: ModuleType, nn: ModuleType, optim: ModuleType, weight
 
 
 def framework_step(
-    torch: ModuleType, optim: ModuleType, net: Any, criterion: Any, batch: tuple[Array, Array], weights: Weights, lr: float
+    torch: ModuleType,
+    optim: ModuleType,
+    net: Any,
+    criterion: Any,
+    batch: tuple[Array, Array],
+    weights: Weights,
+    lr: float,
 ) -> Candidate:
     """A step as everyone writes it."""
     for parameter, weight in zip(net.parameters(), weights, strict=True):

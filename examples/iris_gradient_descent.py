@@ -36,7 +36,9 @@ def train(weight: cr.Tensor, bias: cr.Tensor, epochs: int, learning_rate: float 
         if epoch % 1000 == 0:
             snapshots.append(weight.numpy().copy())
             difference = abs(weight.grad.numpy() - gradient_by_hand(x.numpy(), y.numpy(), weight.numpy(), bias.numpy()))
-            print(f"epoch {epoch:>5}  loss {loss.item():.4f}  by hand and by chainrule differ by {difference.max():.1e}")
+            print(
+                f"epoch {epoch:>5}  loss {loss.item():.4f}  by hand and by chainrule differ by {difference.max():.1e}"
+            )
             print(weight.numpy())
         with cr.no_grad():
             for parameter in (weight, bias):

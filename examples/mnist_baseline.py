@@ -19,8 +19,7 @@ import argparse
 
 import chainrule as torch
 from chainrule import nn, optim
-from chainrule.data import DataLoader, TensorDataset
-from chainrule.data import mnist
+from chainrule.data import DataLoader, TensorDataset, mnist
 
 
 class Net(nn.Module):

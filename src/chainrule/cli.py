@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"chainrule {chainrule.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    shared = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    shared: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     _add_train(commands.add_parser("train", help="train a network on data", epilog=_TRAIN_HELP, **shared))
     _add_predict(commands.add_parser("predict", help="answer for new data", epilog=_PREDICT_HELP, **shared))
     _add_show(commands.add_parser("show", help="what a saved model is made of", epilog=_SHOW_HELP, **shared))
@@ -200,8 +200,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--weight-decay", type=_not_negative, metavar="RATE", help="pull of all weights towards 0")
     training.add_argument("--epochs", type=_count, metavar="N", help="passes over the training rows, at the most")
     training.add_argument("--batch-size", type=_count, metavar="N", help="rows a step")
-    training.add_argument("--patience", type=_count_or_zero, metavar="N", help="epochs without progress before stopping; 0: never")
-    training.add_argument("--seed", type=_count_or_zero, default=0, metavar="N", help="the same seed gives the same run (0)")
+    training.add_argument(
+        "--patience", type=_count_or_zero, metavar="N", help="epochs without progress before stopping; 0: never"
+    )
+    training.add_argument(
+        "--seed", type=_count_or_zero, default=0, metavar="N", help="the same seed gives the same run (0)"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", metavar="DIR", help="folder for the results (runs/<name of DATA>)")
     output.add_argument("--resume", action="store_true", help="continue an interrupted run with the same options")
@@ -219,7 +223,9 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Print a model's layers, what it was trained on, what is done to its inputs, and its test results."
+    parser.description = (
+        "Print a model's layers, what it was trained on, what is done to its inputs, and its test results."
+    )
     parser.add_argument("model", metavar="MODEL", help="model.safetensors, or the folder of a run")
     _add_debug(parser)
 

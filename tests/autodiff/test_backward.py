@@ -75,7 +75,11 @@ def test_gradients_have_the_dtype_and_shape_of_their_tensor() -> None:
     w, b = cr.tensor(np.ones((2, 3), np.float32), requires_grad=True), cr.ones(3, requires_grad=True)
     s = cr.tensor(2.0, requires_grad=True)
     ((w * s + b).double() * cr.ones(4, 2, 3, dtype="float64")).sum().backward()
-    assert [(t.grad.shape, str(t.grad.dtype)) for t in (w, b, s)] == [((2, 3), "float32"), ((3,), "float32"), ((), "float32")]
+    assert [(t.grad.shape, str(t.grad.dtype)) for t in (w, b, s)] == [
+        ((2, 3), "float32"),
+        ((3,), "float32"),
+        ((), "float32"),
+    ]
     assert (w.grad.tolist(), b.grad.tolist(), s.grad.item()) == ([[8.0] * 3] * 2, [8.0] * 3, 24.0)
 
 

@@ -163,7 +163,9 @@ def test_a_training_loop_without_modules() -> None:
         loss, gradient = step(params)
         params = {name: value - 0.5 * gradient[name] for name, value in params.items()}
     assert loss.item() < 1e-6
-    assert params["slope"].item() == pytest.approx(2, abs=1e-3) and params["offset"].item() == pytest.approx(-0.5, abs=1e-3)
+    assert params["slope"].item() == pytest.approx(2, abs=1e-3) and params["offset"].item() == pytest.approx(
+        -0.5, abs=1e-3
+    )
 
 
 # ---- jacobian and hvp

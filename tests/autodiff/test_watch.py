@@ -33,12 +33,15 @@ def lines(text: str) -> str:
 def test_forward_wording() -> None:
     x = cr.tensor([[1.0, 0.0], [-3.0, 4.0]])
     text = message(lambda: cr.log(x))
-    assert lines(text) == """\
+    assert (
+        lines(text)
+        == """\
 log made 1 NaN and 1 infinity among 4 numbers
   received: f32[2,2] from -3 to 4, 1 zero, 1 negative
   expected: finite numbers from finite inputs
   fix:      keep log's input above 0: add a small eps, or clip it; for log(softmax(x)) use log_softmax
   at:       test_watch.py:N"""
+    )
     assert "text = message(lambda: cr.log(x))" in text
 
 

@@ -46,9 +46,7 @@ def samples(kind: type[Op]) -> list[Sample]:
 def cast_sample(inputs: tuple[Array, ...], dtype: Any) -> tuple[Array, ...]:
     """The sample's floats in another dtype (as absolute values for whole numbers); indexes and masks stay."""
     kind = np.dtype(dtype).kind
-    return tuple(
-        x if x.dtype.kind != "f" else (x if kind == "f" else np.ceil(np.abs(x))).astype(dtype) for x in inputs
-    )
+    return tuple(x if x.dtype.kind != "f" else (x if kind == "f" else np.ceil(np.abs(x))).astype(dtype) for x in inputs)
 
 
 def check_inference(op: Op, inputs: tuple[Array, ...]) -> None:

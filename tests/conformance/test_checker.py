@@ -232,5 +232,9 @@ def test_a_maximum_that_loses_its_place_fails() -> None:
 
 
 def test_right_ops_pass() -> None:
-    for op, inputs in [(Multiply.of(), BROADCAST), (MatMul.of(False, False), SQUARE), (Reshape.of((6,)), (draw(2, 3),))]:
+    for op, inputs in [
+        (Multiply.of(), BROADCAST),
+        (MatMul.of(False, False), SQUARE),
+        (Reshape.of((6,)), (draw(2, 3),)),
+    ]:
         check_op(op, inputs)

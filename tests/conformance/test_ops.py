@@ -33,10 +33,14 @@ COUNTED = {"bool": "int64", "uint8": "int64", "int32": "int64"}
 REFUSED = {"bool": "-"}
 DTYPE_RULES = {
     **dict.fromkeys(
-        "cos divide erf exp expm1 log log1p log_softmax logsumexp mean rsqrt sigmoid sin softplus sqrt tanh".split(), FLOATED
+        [
+            *("cos", "divide", "erf", "exp", "expm1", "log", "log1p", "log_softmax", "logsumexp"),
+            *("mean", "rsqrt", "sigmoid", "sin", "softplus", "sqrt", "tanh"),
+        ],
+        FLOATED,
     ),
-    **dict.fromkeys("cumsum prod sum".split(), COUNTED),
-    **dict.fromkeys("negative power sign square subtract".split(), REFUSED),
+    **dict.fromkeys(["cumsum", "prod", "sum"], COUNTED),
+    **dict.fromkeys(["negative", "power", "sign", "square", "subtract"], REFUSED),
 }
 
 

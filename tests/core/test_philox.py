@@ -41,7 +41,7 @@ def test_bits_are_a_function_of_key_and_counter() -> None:
 def test_uniform_moments(dtype: type) -> None:
     n = 200_000
     x = Generator(1).uniform((n,), dtype)
-    assert x.dtype == dtype and 0 <= x.min() and x.max() < 1
+    assert x.dtype == dtype and x.min() >= 0 and x.max() < 1
     assert abs(x.mean(dtype=np.float64) - 1 / 2) < 5 * math.sqrt(1 / 12 / n)
     assert abs(x.var(dtype=np.float64) - 1 / 12) < 5 * math.sqrt(1 / 180 / n)
     counts = np.histogram(x, 100, (0, 1))[0]
@@ -63,7 +63,7 @@ def test_normal_moments(dtype: type) -> None:
 def test_permutations_are_uniform(n: int) -> None:
     """Chi-square over all orders of n things: 99.99 % of true ones lie below the limit."""
     draws, limit = 6000, {2: 15.2, 3: 25.8, 4: 58.7}[n]
-    orders = {order: 0 for order in itertools.permutations(range(n))}
+    orders = dict.fromkeys(itertools.permutations(range(n)), 0)
     for counter in range(draws):
         orders[tuple(permutation(5, counter * 2, n).tolist())] += 1
     expected = draws / len(orders)
@@ -123,7 +123,9 @@ def test_manual_seed_repeats_the_default_stream() -> None:
     assert [cr.rand(3).tolist(), cr.rand(3).tolist()] == [a, b] and a != b
 
 
-@pytest.mark.parametrize("call", [lambda: cr.bernoulli(1.5, 3), lambda: cr.randint(3, 3), lambda: cr.rand(2, generator=1)])
+@pytest.mark.parametrize(
+    "call", [lambda: cr.bernoulli(1.5, 3), lambda: cr.randint(3, 3), lambda: cr.rand(2, generator=1)]
+)
 def test_wrong_arguments_are_refused(call: object) -> None:
     with pytest.raises(ConfigError):
         call()  # type: ignore[operator]

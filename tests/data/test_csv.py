@@ -98,9 +98,7 @@ def test_header_quotes_and_line_breaks(save):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_delimiter_is_guessed(save, delimiter):
-    text = "\n".join(
-        delimiter.join(row) for row in [["a", "b, c", "d"], ["1", "x y", "2.5"], ["3", "z", "4"]]
-    )
+    text = "\n".join(delimiter.join(row) for row in [["a", "b, c", "d"], ["1", "x y", "2.5"], ["3", "z", "4"]])
     text = text.replace("b, c", '"b, c"')
     table = read_csv(save(text))
     assert listed(table) == {"a": [1, 3], "b, c": ["x y", "z"], "d": [2.5, 4.0]}
@@ -219,10 +217,7 @@ def test_paths_that_cannot_be_read(tmp_path):
 def test_a_table_prints_picks_and_counts(save):
     table = read_csv(save("a,b,c\n1,x,\n2,,true\n3,x,false\n"), target="b")
     assert repr(table) == (
-        "Table 'table.csv': 3 rows, target 'b'\n"
-        "  a  number\n"
-        "  b  category, 1 value, 1 missing\n"
-        "  c  boolean, 1 missing"
+        "Table 'table.csv': 3 rows, target 'b'\n  a  number\n  b  category, 1 value, 1 missing\n  c  boolean, 1 missing"
     )
     assert table.missing() == {"a": 0, "b": 1, "c": 1} and table.categories("b") == ("x",)
     assert listed(table.take([2, 0]).select(["a"])) == {"a": [3, 1]}
@@ -257,9 +252,9 @@ def test_a_hundred_thousand_rows_take_about_a_second(tmp_path):
 
 # Round trips
 
-WORDS = st.none() | st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8
-).filter(lambda word: word == word.strip() and word not in MISSING)
+WORDS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8).filter(
+    lambda word: word == word.strip() and word not in MISSING
+)
 KINDS = {
     "number": st.floats(allow_nan=True) | st.integers(-(2**40), 2**40).map(float),
     "boolean": st.none() | st.booleans(),

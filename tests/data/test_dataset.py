@@ -40,9 +40,7 @@ def test_big_endian_rows_become_native_tensors():
 def test_tensors_lists_and_frames_are_taken():
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     frame = pandas.DataFrame({"a": [1.5, 2.5], "b": [3, 4], "c": [True, False]})
-    dataset = TensorDataset(
-        cr.tensor(X[:2]), [[1, 2], [3, 4]], frame, polars.DataFrame({"a": [0.5, None]}), [0.25, 1]
-    )
+    dataset = TensorDataset(cr.tensor(X[:2]), [[1, 2], [3, 4]], frame, polars.DataFrame({"a": [0.5, None]}), [0.25, 1])
     values = [array.tolist() for array in dataset.arrays[:3]]
     assert values == [X[:2].tolist(), [[1, 2], [3, 4]], [[1.5, 3, 1], [2.5, 4, 0]]]
     assert [array.dtype for array in dataset.arrays] == [

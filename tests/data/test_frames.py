@@ -87,9 +87,7 @@ def test_frames_become_matrices(library):
     assert as_array(frame).tolist() == [[1, 0.5, 1], [2, 1.5, 0]]
     assert as_array(frame[["b"]]).dtype == np.float64
     assert as_array(frame["a"]).tolist() == [1, 2]
-    assert as_array(library.DataFrame({"a": [1.5, None]}))[1:].tolist() == [
-        [pytest.approx(np.nan, nan_ok=True)]
-    ]
+    assert as_array(library.DataFrame({"a": [1.5, None]}))[1:].tolist() == [[pytest.approx(np.nan, nan_ok=True)]]
 
 
 def test_words_in_a_frame_are_named(library):

@@ -224,7 +224,5 @@ def test_nothing_to_load_is_refused():
 
 def test_rows_of_a_memory_map_are_read_batch_by_batch(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(40, dtype=np.float32).reshape(10, 4))
-    loader = DataLoader(
-        TensorDataset(np.load(tmp_path / "x.npy", mmap_mode="r")), 4, shuffle=True, generator=0
-    )
+    loader = DataLoader(TensorDataset(np.load(tmp_path / "x.npy", mmap_mode="r")), 4, shuffle=True, generator=0)
     assert sorted(value for (x,) in loader for value in x.numpy().ravel().tolist()) == list(range(40))

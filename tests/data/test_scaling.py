@@ -28,9 +28,7 @@ def same_after_json(fitted: Transform) -> Transform:
     return restored
 
 
-@pytest.mark.parametrize(
-    "x", [X, HOLES, np.full((5, 2), 0.1), X[:1]], ids=["plain", "holes", "constant", "one row"]
-)
+@pytest.mark.parametrize("x", [X, HOLES, np.full((5, 2), 0.1), X[:1]], ids=["plain", "holes", "constant", "one row"])
 @pytest.mark.parametrize("settings", [{}, {"with_mean": False}, {"with_std": False}])
 def test_standard_scaler_is_scikit_learns(x, settings):
     ours = StandardScaler(**settings, dtype=np.float64).fit(x)
@@ -82,9 +80,9 @@ def test_constant_column_of_large_numbers_is_only_shifted():
 
 def test_bytes_and_frames_are_scaled():
     pandas = pytest.importorskip("pandas")
-    assert MinMaxScaler().fit_transform(
-        np.array([[0], [255], [51]], np.uint8)
-    ).ravel().tolist() == pytest.approx([0, 1, 0.2])
+    assert MinMaxScaler().fit_transform(np.array([[0], [255], [51]], np.uint8)).ravel().tolist() == pytest.approx(
+        [0, 1, 0.2]
+    )
     frame = pandas.DataFrame({"a": [1, 3], "b": [2.0, 6.0]})
     assert StandardScaler().fit_transform(frame).tolist() == [[-1, -1], [1, 1]]
 

@@ -143,9 +143,7 @@ def test_train_test_split_sizes_are_scikit_learns(test_size):
 def test_train_test_split_keeps_containers():
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     frame = pandas.DataFrame({"a": range(8)}, index=list("abcdefgh"))
-    parts = train_test_split(
-        frame, polars.DataFrame({"a": range(8)}), list(range(8)), cr.tensor(np.arange(8)), seed=2
-    )
+    parts = train_test_split(frame, polars.DataFrame({"a": range(8)}), list(range(8)), cr.tensor(np.arange(8)), seed=2)
     values = [parts[1]["a"].tolist(), parts[3]["a"].to_list(), parts[5], parts[7].numpy().tolist()]
     assert isinstance(parts[0], pandas.DataFrame) and isinstance(parts[4], list)
     assert all(value == values[0] for value in values) and len(values[0]) == 2
@@ -183,9 +181,7 @@ def test_stratified_folds_are_scikit_learns(folds):
 def test_shuffled_folds_are_seeded_and_cover_every_row_once(make):
     y = DATA.arrays[1]
     folds = [test.tolist() for _, test in make(5, shuffle=True, seed=3).split(y, y)]
-    assert sorted(row for fold in folds for row in fold) == list(range(30)) and {
-        len(fold) for fold in folds
-    } == {6}
+    assert sorted(row for fold in folds for row in fold) == list(range(30)) and {len(fold) for fold in folds} == {6}
     assert folds == [test.tolist() for _, test in make(5, shuffle=True, seed=3).split(y, y)]
     assert folds != [test.tolist() for _, test in make(5, shuffle=True, seed=4).split(y, y)]
     if make is StratifiedKFold:

@@ -15,8 +15,7 @@ from chainrule.data.target import Target, choose_target, choose_task
 
 def table(**columns: tuple[str, list]) -> Table:
     arrays = {
-        name: np.array(values, np.float64 if kind == "number" else object)
-        for name, (kind, values) in columns.items()
+        name: np.array(values, np.float64 if kind == "number" else object) for name, (kind, values) in columns.items()
     }
     return Table(arrays, {name: kind for name, (kind, _) in columns.items()})
 
@@ -66,9 +65,7 @@ def test_state_survives_json_and_predicts_the_same():
     preprocessor = TablePreprocessor().fit(PASSENGERS)
     restored = TablePreprocessor.from_state(json.loads(json.dumps(preprocessor.state(), allow_nan=False)))
     np.testing.assert_array_equal(restored.transform(PASSENGERS), preprocessor.transform(PASSENGERS))
-    assert (
-        restored.decisions == preprocessor.decisions and restored.feature_names == preprocessor.feature_names
-    )
+    assert restored.decisions == preprocessor.decisions and restored.feature_names == preprocessor.feature_names
     assert restored.state() == preprocessor.state()
 
 
@@ -128,17 +125,10 @@ def test_unknown_categories_are_zeros_and_told_once():
 
 
 def test_categories_are_known_by_their_text_whatever_their_type():
-    preprocessor = TablePreprocessor().fit(
-        table(c=("category", ["1", "2", "1"]), b=("boolean", [True, False, None]))
-    )
+    preprocessor = TablePreprocessor().fit(table(c=("category", ["1", "2", "1"]), b=("boolean", [True, False, None])))
     expected = [[1, 0, 0, 1, 0], [0, 1, 1, 0, 0]]
-    assert (
-        preprocessor.transform(table(c=("number", [1, 2]), b=("category", ["YES", "no"]))).tolist()
-        == expected
-    )
-    assert (
-        preprocessor.transform(table(c=("category", ["1", "2"]), b=("number", [1, 0]))).tolist() == expected
-    )
+    assert preprocessor.transform(table(c=("number", [1, 2]), b=("category", ["YES", "no"]))).tolist() == expected
+    assert preprocessor.transform(table(c=("category", ["1", "2"]), b=("number", [1, 0]))).tolist() == expected
 
 
 def test_of_very_many_categories_the_most_frequent_are_kept():
@@ -239,11 +229,7 @@ def test_choose_task(values, task, reason):
 
 def test_task_can_be_asked_for():
     target = choose_task(np.arange(20) % 5, "c", task="regression")
-    assert (
-        target.task == "regression"
-        and target.reason.endswith("regression, as asked")
-        and target.classes == []
-    )
+    assert target.task == "regression" and target.reason.endswith("regression, as asked") and target.classes == []
     assert choose_task(np.linspace(0, 1, 30), "c", task="classification").task == "classification"
     with pytest.raises(DataError, match=r"column 'c' as numbers[\s\S]*'a' in row 1"):
         choose_task(["a", "b"], "c", task="regression")
@@ -283,9 +269,7 @@ def test_regression_targets_are_standardised_and_come_back():
 
 
 def test_rare_classes_are_told():
-    assert choose_task(["a", "a", "b", "b", "z"], "c").notices == [
-        "column 'c' has classes with a single row: 'z'"
-    ]
+    assert choose_task(["a", "a", "b", "b", "z"], "c").notices == ["column 'c' has classes with a single row: 'z'"]
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,10 @@ def test_apples_and_oranges() -> None:
 
 
 def test_apples_and_oranges_by_hand_written_layers() -> None:
-    number = {n: cr.tensor(float(v)) for n, v in zip("apple apples orange oranges tax".split(), (100, 2, 150, 3, 1.1), strict=True)}
+    number = {
+        n: cr.tensor(float(v))
+        for n, v in zip(["apple", "apples", "orange", "oranges", "tax"], (100, 2, 150, 3, 1.1), strict=True)
+    }
     apple, orange, add, tax = Mul(), Mul(), Add(), Mul()
     total = add.forward(
         apple.forward(number["apple"], number["apples"]), orange.forward(number["orange"], number["oranges"])

@@ -33,7 +33,9 @@ def same_network(network: Any) -> nn.Sequential:
     """A chainrule model that starts from the hand-written network's numbers; Linear keeps weights transposed."""
     model = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1), nn.Sigmoid()).double()
     start = network.parameters
-    model.load_state_dict({"0.weight": start["W1"].T, "0.bias": start["b1"], "2.weight": start["W2"].T, "2.bias": start["b2"]})
+    model.load_state_dict(
+        {"0.weight": start["W1"].T, "0.bias": start["b1"], "2.weight": start["W2"].T, "2.bias": start["b2"]}
+    )
     return model
 
 

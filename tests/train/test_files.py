@@ -30,7 +30,10 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="folder that does not exist") as caught, atomic_write(tmp_path / "no" / "a"):
+    with (
+        pytest.raises(CheckpointError, match="folder that does not exist") as caught,
+        atomic_write(tmp_path / "no" / "a"),
+    ):
         pass
     assert "make the folder first" in str(caught.value) and str(tmp_path / "no" / "a") in str(caught.value)
 

@@ -1,5 +1,6 @@
 """A saved model comes back: architecture, weights, settings, without pickle; what would not come back is refused."""
 
+import itertools
 import json
 
 import numpy as np
@@ -17,7 +18,7 @@ class Net(nn.Module):
 
     def __init__(self, sizes, activation=nn.ReLU, *, dropout=0.0, dtype=None, head=None, function=ops.tanh):
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.active, self.dropout, self.function = activation(), nn.Dropout(dropout), function
         self.head = head if head is not None else nn.Identity()
 
@@ -209,7 +210,9 @@ def test_a_class_that_is_not_defined_is_named_and_may_be_given(tmp_path):
     path = tmp_path / "m"
     save(make()(2), path)
     rewrite(path, lambda header: header["architecture"].update({"class": "Elsewhere", "of": "os"}))
-    with pytest.raises(CheckpointError, match=r"define Elsewhere first, or pass cr.load\(path, classes=\[Elsewhere\]\)"):
+    with pytest.raises(
+        CheckpointError, match=r"define Elsewhere first, or pass cr.load\(path, classes=\[Elsewhere\]\)"
+    ):
         load(path)
     given = make()
     given.__qualname__ = "Elsewhere"
@@ -289,7 +292,7 @@ def test_files_of_others(tmp_path):
     from safetensors.numpy import save_file
 
     save_file({"w": np.zeros(2)}, tmp_path / "other")
-    with pytest.raises(CheckpointError, match="chainrule did not write(.|\n)*load_state_dict"):
+    with pytest.raises(CheckpointError, match=r"chainrule did not write(.|\n)*load_state_dict"):
         load(tmp_path / "other")
     np.save(tmp_path / "a.npy", np.zeros(9))
     with pytest.raises(CheckpointError, match="not safetensors"):

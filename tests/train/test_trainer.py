@@ -1,6 +1,7 @@
 """The Trainer gives what the loop written by hand gives, and accepts data, losses and settings in every form."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def amounts():
 def network(*sizes, last=()):
     cr.manual_seed(1)
     layers = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.Tanh()]
     return nn.Sequential(*layers[:-1], *last)
 
@@ -194,7 +195,9 @@ def test_bytes_become_floats_and_index_numbers_stay():
             seen.append((x.dtype, float(x.numpy().max())))
             return self.inside(x)
 
-    Trainer(Look(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))).fit((images, np.arange(12) % 2), epochs=1, batch_size=12)
+    Trainer(Look(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))).fit(
+        (images, np.arange(12) % 2), epochs=1, batch_size=12
+    )
     assert seen == [(np.float32, float(images.max()))]
     words = np.arange(12) % 5
     model = Look(nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 2)))
@@ -290,13 +293,18 @@ def test_predict_gives_what_it_was_given():
 
 @pytest.mark.parametrize(
     "loss",
-    ["cross_entropy", nn.CrossEntropyLoss(), nn.functional.cross_entropy, lambda p, t: nn.functional.cross_entropy(p, t)],
+    [
+        "cross_entropy",
+        nn.CrossEntropyLoss(),
+        nn.functional.cross_entropy,
+        lambda p, t: nn.functional.cross_entropy(p, t),
+    ],
 )
 def test_losses_in_every_form(loss):
     x, y = classes()
     reference = Trainer(network(4, 3)).evaluate((x, y))["loss"]
     # An unknown function is given floats where the data has whole numbers, unless it says what it wants.
-    data = (x, y) if not getattr(loss, "__name__", "") == "<lambda>" else None
+    data = (x, y) if getattr(loss, "__name__", "") != "<lambda>" else None
     if data is not None:
         assert Trainer(network(4, 3), loss).evaluate(data)["loss"] == reference
 

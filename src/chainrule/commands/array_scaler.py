@@ -57,9 +57,7 @@ class ArrayScaler:
             what = "numbers" if self.image_shape is None else "pixels"
             size = " x ".join(map(str, self.image_shape or self.shape))
             levels = f"{float(np.nanmin(sample)):g} to {self.highest:g}"
-            return (
-                f"{size} {what} of {levels}, scaled by one mean ({self.mean:.4g}) and standard deviation ({self.scale:.4g})"
-            )
+            return f"{size} {what} of {levels}, scaled by one mean ({self.mean:.4g}) and standard deviation ({self.scale:.4g})"
         columns = f"{len(self.mean):,} column{'s' * (len(self.mean) != 1)}"
         constant = int((np.nanmin(sample, axis=0) == np.nanmax(sample, axis=0)).sum())
         remark = f"; {constant} with one value only become 0" if constant else ""

@@ -36,9 +36,7 @@ class Settings:
     schedule: str
 
 
-def choose_settings(
-    options: Any, rows: int, pictures: bool, validated: bool
-) -> tuple[Settings, list[tuple[str, str]]]:
+def choose_settings(options: Any, rows: int, pictures: bool, validated: bool) -> tuple[Settings, list[tuple[str, str]]]:
     """Settings for ``rows`` training rows, taking from ``options`` what is not None; and (label, sentence) pairs.
 
     >>> from types import SimpleNamespace
@@ -67,7 +65,7 @@ def choose_settings(
         "patience": (40, 15, 0)[size] if validated else 0,
         "schedule": ("constant", "constant", "cosine")[size],
     }
-    chosen = {name: default if given[name] is None else given[name] for name, default in defaults.items()}
+    chosen: dict[str, Any] = {name: default if given[name] is None else given[name] for name, default in defaults.items()}
     settings = Settings(**chosen)
     asked = {name for name, value in given.items() if value is not None}
     return settings, _reasons(settings, asked, rows, regularised, validated)

@@ -63,7 +63,9 @@ def open_folder(out: str | None, name: str) -> RunFolder:
         received = (problem.strerror or str(problem)).lower()
         raise ConfigError(asked, received, "a folder that can be written", "name another with --out") from None
     present = [file for file in folder.files if file.exists()]
-    if present and not any(_is_ours(file, kind) for file, kind in ((folder.model, "model"), (folder.checkpoint, "checkpoint"))):
+    if present and not any(
+        _is_ours(file, kind) for file, kind in ((folder.model, "model"), (folder.checkpoint, "checkpoint"))
+    ):
         names = ", ".join(file.name for file in present)
         raise ConfigError(
             asked, f"{names}, which no run of chainrule left there", "an empty folder, a new one, or that of a run",

@@ -114,8 +114,14 @@ def read_rows(
     """
     kind = data_kind(name)
     if target is not None and kind in ("set", "images"):
-        what = "a set, whose target is known" if kind == "set" else "a folder of pictures, whose classes are its subfolders"
-        raise ConfigError("--target", f"DATA {name!r} is {what}", "--target with a table or arrays", "leave --target out")
+        what = (
+            "a set, whose target is known"
+            if kind == "set"
+            else "a folder of pictures, whose classes are its subfolders"
+        )
+        raise ConfigError(
+            "--target", f"DATA {name!r} is {what}", "--target with a table or arrays", "leave --target out"
+        )
     with in_option_words():
         if kind == "set":
             return rows_of_examples(data.load(name, data_dir, seed), task)
@@ -208,7 +214,9 @@ def _check_targets(examples: Examples) -> None:
     if examples.class_names is not None:
         return
     if targets.shape[1:] != (1,):
-        raise DataError(asked, f"targets of shape {targets.shape}", "one number a row", "train on one of them at a time")
+        raise DataError(
+            asked, f"targets of shape {targets.shape}", "one number a row", "train on one of them at a time"
+        )
     if targets.dtype.kind not in "biuf" or not np.isfinite(targets).all():
         raise DataError(asked, "values that are missing or not numbers", "a finite number in every row")
     if len(targets) > 1 and (targets == targets[0]).all():
@@ -232,7 +240,9 @@ def _matrix_examples(name: str, target: str | None) -> Examples:
     if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf":
         received = f"an array of shape {array.shape} of {array.dtype}"
         fix = "put inputs and targets into one NPZ file, as arrays x and y"
-        raise DataError(f"reading {name}", received, "a matrix of numbers: features, then the target as last column", fix)
+        raise DataError(
+            f"reading {name}", received, "a matrix of numbers: features, then the target as last column", fix
+        )
     names = [f"column_{place}" for place in range(1, array.shape[1] + 1)]
     chosen = names[-1] if target is None else target
     if chosen not in names:

@@ -201,7 +201,7 @@ class Preparation:
         """The preparation whose ``state()`` this is."""
         try:
             encoder = state["encoder"]
-            kind = {"ArrayScaler": ArrayScaler, "TablePreprocessor": TablePreprocessor}[encoder["kind"]]
+            kind: Any = {"ArrayScaler": ArrayScaler, "TablePreprocessor": TablePreprocessor}[encoder["kind"]]
             return cls(kind.from_state(encoder), Target.from_state(state["target"]), tuple(state["columns"]))
         except (KeyError, TypeError) as error:
             raise CheckpointError("restore the preprocessing", f"a state damaged at {error}", "its state()") from None

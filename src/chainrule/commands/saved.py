@@ -26,7 +26,9 @@ class TrainedModel:
 
     def save(self, path: Path) -> None:
         """Write all of it into one file, whole or not at all."""
-        save(self.network, path, {"trained_model": FORMAT, "preparation": self.preparation.state(), "facts": self.facts})
+        save(
+            self.network, path, {"trained_model": FORMAT, "preparation": self.preparation.state(), "facts": self.facts}
+        )
 
 
 def open_model(name: str) -> tuple[TrainedModel, Path]:
@@ -47,5 +49,7 @@ def open_model(name: str) -> tuple[TrainedModel, Path]:
             "a model that chainrule train wrote", "use it in Python: chainrule.load(path)",
         )  # fmt: skip
     if extra["trained_model"] != FORMAT:
-        raise CheckpointError(f"read {path}", "a model written by a newer chainrule", f"format {FORMAT}", "upgrade chainrule")
+        raise CheckpointError(
+            f"read {path}", "a model written by a newer chainrule", f"format {FORMAT}", "upgrade chainrule"
+        )
     return TrainedModel(network, Preparation.from_state(extra["preparation"]), extra.get("facts", {})), path

@@ -190,6 +190,6 @@ def _say_what_is_there(screen: Screen, folder: RunFolder, seconds: float) -> Non
     }
     width = max(len(str(path)) for path in about)
     for place, (path, what) in enumerate(about.items()):
-        screen.say("" if place else "written", f"{str(path):<{width}}  {what}")
+        screen.say("" if place else "written", f"{path!s:<{width}}  {what}")
     screen.say("next", f"chainrule predict {shlex.quote(str(folder.model))} NEW_DATA")
     screen.say("time", f"{duration(seconds)} in all")

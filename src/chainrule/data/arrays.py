@@ -50,14 +50,10 @@ def as_array(value: Any, what: str = "data", numeric: bool = True) -> Array:
     elif not isinstance(value, np.ndarray):
         value = _from_other(value, what)
     if value.ndim == 0:
-        raise ShapeError(
-            f"{what} as an array", f"a single value, {value.item()!r}", "at least one axis of rows"
-        )
+        raise ShapeError(f"{what} as an array", f"a single value, {value.item()!r}", "at least one axis of rows")
     if numeric and value.dtype.kind not in "biuf":
         received = f"elements of type {value.dtype}"
-        fix = (
-            "encode text as numbers first (class_indices, OneHotEncoder)" if value.dtype.kind in "UO" else ""
-        )
+        fix = "encode text as numbers first (class_indices, OneHotEncoder)" if value.dtype.kind in "UO" else ""
         raise DTypeError(f"{what} as numbers", received, "numbers or booleans", fix)
     array: Array = value
     return array
@@ -76,13 +72,9 @@ def _from_other(value: Any, what: str) -> Array:
             return np.asarray(value.numpy())
         except (RuntimeError, TypeError) as error:
             fix = "pass value.detach().cpu()"
-            raise DataError(
-                f"{what} as an array", f"a tensor that gives none ({error})", "its values", fix
-            ) from None
+            raise DataError(f"{what} as an array", f"a tensor that gives none ({error})", "its values", fix) from None
     if hasattr(value, "collect"):
-        raise DTypeError(
-            f"{what} as an array", f"a {type(value).__name__}", "data in memory", "call .collect() first"
-        )
+        raise DTypeError(f"{what} as an array", f"a {type(value).__name__}", "data in memory", "call .collect() first")
     if hasattr(value, "__array__"):
         return np.asarray(value)
     try:
@@ -119,9 +111,7 @@ def frame_to_table(frame: Any, target: str | None = None) -> Table:
     Errors: DataError for a column named twice, or an unknown target.
     """
     if hasattr(frame, "collect") and not hasattr(frame, "to_numpy"):
-        raise DTypeError(
-            "frame_to_table", f"a {type(frame).__name__}", "a data frame", "call .collect() first"
-        )
+        raise DTypeError("frame_to_table", f"a {type(frame).__name__}", "a data frame", "call .collect() first")
     if not is_frame(frame):
         raise DTypeError("frame_to_table", f"a {type(frame).__name__}", "a pandas or polars data frame")
     names = [str(name) for name in frame.columns]
@@ -173,6 +163,4 @@ def _is_missing(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and (
-        isinstance(value, int | float) or type(value).__name__ == "Decimal"
-    )
+    return not isinstance(value, bool) and (isinstance(value, int | float) or type(value).__name__ == "Decimal")

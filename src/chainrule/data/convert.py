@@ -104,6 +104,4 @@ def as_generator(generator: Generator | int | None) -> Generator:
         return generator
     if isinstance(generator, (int, np.integer)) and not isinstance(generator, bool):
         return Generator(int(generator))
-    raise ConfigError(
-        "choose a random generator", repr(generator), "a Generator, a whole number as seed, or None"
-    )
+    raise ConfigError("choose a random generator", repr(generator), "a Generator, a whole number as seed, or None")

@@ -63,13 +63,9 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
     """
 
     def __init__(self, *arrays: Any) -> None:
-        self.arrays: tuple[Array, ...] = tuple(
-            _as_rows(data, position) for position, data in enumerate(arrays)
-        )
+        self.arrays: tuple[Array, ...] = tuple(_as_rows(data, position) for position, data in enumerate(arrays))
         if not self.arrays:
-            raise DataError(
-                "TensorDataset()", "no arrays", "at least one", "pass the inputs, and the targets if any"
-            )
+            raise DataError("TensorDataset()", "no arrays", "at least one", "pass the inputs, and the targets if any")
         if len({len(array) for array in self.arrays}) > 1:
             raise ShapeError(
                 "TensorDataset(*arrays)",
@@ -145,9 +141,7 @@ def _checked_indices(indices: Any, length: int) -> Indices:
         )
     outside = array[(array < -length) | (array >= length)]
     if outside.size:
-        raise DataError(
-            "Subset(dataset, indices)", f"index {outside[0]}", f"indices of a data set of {length} items"
-        )
+        raise DataError("Subset(dataset, indices)", f"index {outside[0]}", f"indices of a data set of {length} items")
     return np.where(array < 0, array + length, array).astype(np.int64)
 
 
@@ -198,9 +192,7 @@ class ConcatDataset(Dataset[Any]):
         if len(kinds) > 1:
             raise ShapeError(
                 "gather rows from a ConcatDataset",
-                " and ".join(
-                    sorted(str([f"{dtype}{list(shape)}" for dtype, shape in kind]) for kind in kinds)
-                ),
+                " and ".join(sorted(str([f"{dtype}{list(shape)}" for dtype, shape in kind]) for kind in kinds)),
                 "rows of one type and shape in every part",
             )
         return tuple(np.concatenate(arrays)[place] for arrays in zip(*pieces, strict=True))

@@ -58,9 +58,7 @@ def fetch(url: str, timeout: float = 30.0) -> bytes:
                 received += len(chunk)
                 show(received)
     if received < announced:
-        raise DataError(
-            f"fetching {url}", f"cut short after {received} of {announced} bytes", "the whole file"
-        )
+        raise DataError(f"fetching {url}", f"cut short after {received} of {announced} bytes", "the whole file")
     return b"".join(chunks)
 
 

@@ -72,12 +72,8 @@ class OneHotEncoder(Transform):
             raise ConfigError("OneHotEncoder(unknown)", repr(self.unknown), "'error' or 'ignore'")
         columns = _columns(x)
         if not columns or not columns[0]:
-            raise DataError(
-                "fit a OneHotEncoder", "a table without values", "at least one row and one column"
-            )
-        self.categories_ = [
-            _sorted_categories(column, f"encode column {j}") for j, column in enumerate(columns)
-        ]
+            raise DataError("fit a OneHotEncoder", "a table without values", "at least one row and one column")
+        self.categories_ = [_sorted_categories(column, f"encode column {j}") for j, column in enumerate(columns)]
         return self
 
     def transform(self, x: Any) -> Array:
@@ -103,9 +99,7 @@ class OneHotEncoder(Transform):
         array = as_array(x, "the input of OneHotEncoder")
         widths = [len(categories) for categories in self.categories_]
         if array.ndim != 2 or array.shape[1] != sum(widths):
-            raise ShapeError(
-                "undo a OneHotEncoder", f"an array of shape {array.shape}", f"(n, {sum(widths)})"
-            )
+            raise ShapeError("undo a OneHotEncoder", f"an array of shape {array.shape}", f"(n, {sum(widths)})")
         out = np.empty((len(array), len(widths)), object)
         for j, part in enumerate(np.split(array, np.cumsum(widths)[:-1], axis=1)):
             chosen = np.array([*self.categories_[j], None], object)
@@ -117,9 +111,7 @@ class OneHotEncoder(Transform):
         self._check_fitted()
         columns = [f"x{j}" for j in range(len(self.categories_))] if columns is None else list(columns)
         if len(columns) != len(self.categories_):
-            raise ShapeError(
-                "OneHotEncoder.names(columns)", f"{len(columns)} names", f"{len(self.categories_)}"
-            )
+            raise ShapeError("OneHotEncoder.names(columns)", f"{len(columns)} names", f"{len(self.categories_)}")
         return [
             f"{column}={'missing' if category is None else category}"
             for column, categories in zip(columns, self.categories_, strict=True)
@@ -173,9 +165,7 @@ class LabelEncoder(Transform):
         codes = _codes(labels, self.classes_)
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
-            raise DataError(
-                "encode labels", f"{labels[row]!r} in row {row}", "one of " + _listing(self.classes_)
-            )
+            raise DataError("encode labels", f"{labels[row]!r} in row {row}", "one of " + _listing(self.classes_))
         return codes
 
     def inverse_transform(self, codes: Any) -> Array:
@@ -198,9 +188,7 @@ class LabelEncoder(Transform):
         labels: list[Any] = array.tolist()
         row = next((row for row, label in enumerate(labels) if convert.is_missing(label)), None)
         if row is not None:
-            raise DataError(
-                "encode labels", f"no label in row {row}", "a label in every row", "drop the row first"
-            )
+            raise DataError("encode labels", f"no label in row {row}", "a label in every row", "drop the row first")
         return labels
 
     def _restored(self, name: str, value: Any) -> Any:

@@ -55,9 +55,7 @@ class Examples:
         self.targets = np.asanyarray(self.targets)
         if np.ndim(self.inputs) == 0 or self.targets.ndim == 0 or len(self.inputs) != len(self.targets):
             received = f"inputs of shape {np.shape(self.inputs)}, targets of shape {self.targets.shape}"
-            raise DataError(
-                title, received, "as many targets as inputs", "give one target to each row of inputs"
-            )
+            raise DataError(title, received, "as many targets as inputs", "give one target to each row of inputs")
         if self.class_names is None:
             # A last Linear layer gives (n, 1); targets of the same shape keep a loss from broadcasting them.
             self.targets = self.targets[:, None] if self.targets.ndim == 1 else self.targets
@@ -65,9 +63,7 @@ class Examples:
         self.class_names = tuple(self.class_names)
         if not np.issubdtype(self.targets.dtype, np.integer) or self.targets.ndim != 1:
             received = f"targets of shape {self.targets.shape} and type {self.targets.dtype}"
-            raise DataError(
-                title, received, "one whole number a row: the index of its class", "see class_indices()"
-            )
+            raise DataError(title, received, "one whole number a row: the index of its class", "see class_indices()")
         self.targets = self.targets.astype(np.int64, copy=False)
         if len(self.targets) and (self.targets.min() < 0 or self.targets.max() >= len(self.class_names)):
             received = f"class indices from {self.targets.min()} to {self.targets.max()}"
@@ -117,9 +113,7 @@ def looks_like_classes(targets: Array) -> bool:
         return True
     if targets.ndim != 1 or targets.dtype.kind not in "iuf" or targets.size == 0:
         return False
-    if targets.dtype.kind == "f" and not (
-        np.isfinite(targets).all() and (targets == np.floor(targets)).all()
-    ):
+    if targets.dtype.kind == "f" and not (np.isfinite(targets).all() and (targets == np.floor(targets)).all()):
         return False
     values = np.unique(targets)
     counted = values[0] == 0 and values[-1] == len(values) - 1 and len(targets) >= 20 * len(values)
@@ -141,25 +135,19 @@ def class_indices(targets: Array, class_names: Sequence[str] | None = None) -> t
     """
     targets = np.asarray(targets)
     if targets.dtype == object and any(value is None or value != value for value in targets):
-        raise DataError(
-            "numbering classes", "a missing target", "a class in every row", "drop rows without one"
-        )
+        raise DataError("numbering classes", "a missing target", "a class in every row", "drop rows without one")
     if targets.dtype.kind == "f" and not np.isfinite(targets).all():
         raise DataError("numbering classes", "a target that is NaN or infinite", "a class in every row")
     if class_names is not None and targets.dtype.kind in "iu":
         return targets.astype(np.int64), tuple(class_names)
-    values, indices = np.unique(
-        targets.astype(str) if targets.dtype == object else targets, return_inverse=True
-    )
+    values, indices = np.unique(targets.astype(str) if targets.dtype == object else targets, return_inverse=True)
     names = tuple(value_name(value) for value in values)
     indices = indices.reshape(targets.shape).astype(np.int64)
     if class_names is None:
         return indices, names
     unknown = [name for name in names if name not in class_names]
     if unknown:
-        raise DataError(
-            "numbering classes", f"class {unknown[0]!r}", f"one of {', '.join(map(repr, class_names))}"
-        )
+        raise DataError("numbering classes", f"class {unknown[0]!r}", f"one of {', '.join(map(repr, class_names))}")
     place = {name: index for index, name in enumerate(class_names)}
     return np.array([place[name] for name in names], np.int64)[indices], tuple(class_names)
 

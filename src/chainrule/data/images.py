@@ -198,9 +198,7 @@ def load_image_set(
         if not failures and (arrays := _read_folder(image_set, home)) is not None:
             return _examples(image_set, arrays)
     lacking = {place: _lacking(place) for place in places}
-    partly = [
-        f"{place} lacks {', '.join(gone)}" for place, gone in lacking.items() if 0 < len(gone) < len(FILES)
-    ]
+    partly = [f"{place} lacks {', '.join(gone)}" for place, gone in lacking.items() if 0 < len(gone) < len(FILES)]
     looked = f"not found in {', '.join(str(folder) for folder in folders)}"
     raise DataError(
         f"loading {image_set.title}",
@@ -236,9 +234,7 @@ def _verified(image_set: ImageSet, place: int, content: bytes, name: str) -> byt
     found = _md5(content if image_set.raw_md5 is None else raw)
     if found != wanted:
         expected = f"MD5 {wanted}, {image_set.title}'s {FILES[place]}"
-        raise DataError(
-            f"checking {name}", f"MD5 checksum {found}", expected, "remove the file and run again"
-        )
+        raise DataError(f"checking {name}", f"MD5 checksum {found}", expected, "remove the file and run again")
     return raw
 
 
@@ -270,13 +266,9 @@ def _check_shape(image_set: ImageSet, place: int, array: Array, path: Path) -> N
     count = image_set.counts[place // 2]
     wanted = (count, image_set.side, image_set.side) if place % 2 == 0 else (count,)
     if array.shape != wanted or array.dtype != np.uint8:
-        raise DataError(
-            f"reading {path}", f"shape {array.shape} of {array.dtype}", f"shape {wanted} of uint8"
-        )
+        raise DataError(f"reading {path}", f"shape {array.shape} of {array.dtype}", f"shape {wanted} of uint8")
     if place % 2 and array.max(initial=0) >= len(image_set.class_names):
-        raise DataError(
-            f"reading {path}", f"a label {array.max()}", f"labels 0 to {len(image_set.class_names) - 1}"
-        )
+        raise DataError(f"reading {path}", f"a label {array.max()}", f"labels 0 to {len(image_set.class_names) - 1}")
 
 
 def _download(image_set: ImageSet, home: Path, mirrors: Sequence[str], timeout: float) -> list[str]:
@@ -292,9 +284,7 @@ def _download(image_set: ImageSet, home: Path, mirrors: Sequence[str], timeout: 
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             asked, received = f"saving {image_set.title} in {home}", error.strerror or str(error)
-            raise DataError(
-                asked, received, "a folder that can be written", "name another: data_dir="
-            ) from None
+            raise DataError(asked, received, "a folder that can be written", "name another: data_dir=") from None
         with atomic_write(home / f"{file}.gz") as target:
             target.write(content)
     return []

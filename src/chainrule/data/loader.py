@@ -117,9 +117,7 @@ class DataLoader:
         layout = self._layout()
         missing = [key for key in (*layout, "generator", "epoch") if key not in state]
         if missing:
-            raise CheckpointError(
-                "restore a DataLoader", f"a state without {', '.join(missing)}", "a state_dict()"
-            )
+            raise CheckpointError("restore a DataLoader", f"a state without {', '.join(missing)}", "a state_dict()")
         different = [key for key in layout if state[key] != layout[key]]
         if different:
             raise CheckpointError(
@@ -149,9 +147,7 @@ class DataLoader:
 def _check_arguments(loader: DataLoader) -> None:
     size, dataset = loader.batch_size, loader.dataset
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-        raise ConfigError(
-            "DataLoader(dataset, batch_size)", f"batch_size={size!r}", "a whole number, 1 or more"
-        )
+        raise ConfigError("DataLoader(dataset, batch_size)", f"batch_size={size!r}", "a whole number, 1 or more")
     loader.batch_size, loader.drop_last = int(size), bool(loader.drop_last)
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
         raise ConfigError(
@@ -182,9 +178,7 @@ def _generator_at(state: dict[str, int] | None) -> Generator:
 class _Epoch:
     """One pass over a loader's data: its own order and place, so that several passes may run side by side."""
 
-    def __init__(
-        self, loader: DataLoader, order: Indices, start: dict[str, int] | None, position: int
-    ) -> None:
+    def __init__(self, loader: DataLoader, order: Indices, start: dict[str, int] | None, position: int) -> None:
         self.loader, self.order, self.start = loader, order, start
         self.batches = len(loader)
         #: Batches already given out.
@@ -228,9 +222,7 @@ def default_collate(items: list[Any]) -> Any:
     if isinstance(first, (tuple, list)):
         lengths = {len(item) if isinstance(item, (tuple, list)) else None for item in items}
         if len(lengths) > 1:
-            raise ShapeError(
-                "stack items into a batch", "items with different numbers of parts", "equally many parts"
-            )
+            raise ShapeError("stack items into a batch", "items with different numbers of parts", "equally many parts")
         parts = [default_collate(list(part)) for part in zip(*items, strict=True)]
         if hasattr(first, "_fields"):
             return type(first)(*parts)

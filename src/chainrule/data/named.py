@@ -37,9 +37,7 @@ def set_names() -> tuple[str, ...]:
     return (*_GENERATED, *_EMBEDDED, *IMAGE_SETS)
 
 
-def load(
-    name: str, data_dir: str | Path | None = None, seed: int | Generator = 0, **options: Any
-) -> Examples:
+def load(name: str, data_dir: str | Path | None = None, seed: int | Generator = 0, **options: Any) -> Examples:
     """The set of that name; underscores and capitals are forgiven.
 
     ``seed`` counts for generated sets, ``data_dir`` for downloaded ones; ``options`` go to the set's own

@@ -77,9 +77,7 @@ class CategoryColumn:
         codes = np.array([positions.get(label, -1) for label in labels], np.int64)
         unknown = Counter(label for label, code in zip(labels, codes, strict=True) if code < 0)
         if unknown:
-            shown = ", ".join(
-                "a missing value" if label is None else repr(label) for label in list(unknown)[:3]
-            )
+            shown = ", ".join("a missing value" if label is None else repr(label) for label in list(unknown)[:3])
             more = ", ..." if len(unknown) > 3 else ""
             notices.append(
                 f"column {self.name!r} has values that were not there in training, in "
@@ -133,9 +131,7 @@ class TablePreprocessor:
             raise DataError("learn from a table", "a table without rows", "at least one row below the header")
         left_out = set(exclude)
         if unknown := left_out - set(table.columns):
-            raise ConfigError(
-                "leave columns out", f"{sorted(unknown)}", f"columns of the table: {list(table.columns)}"
-            )
+            raise ConfigError("leave columns out", f"{sorted(unknown)}", f"columns of the table: {list(table.columns)}")
         self.columns_, self.decisions, self.notices = [], [], []
         for name, values in table.columns.items():
             if name in left_out:
@@ -231,15 +227,11 @@ def _decide(name: str, values: Array, kind: str) -> tuple[NumberColumn | Categor
         rows = _count(counts.total(), "row")
         return None, f"text with {len(counts)} different values in {rows}, like an identifier: left out"
     # By frequency, then by name, so that the choice does not depend on the order of the rows.
-    kept = sorted(
-        label for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_CATEGORIES]
-    )
+    kept = sorted(label for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_CATEGORIES])
     shown = ", ".join(kept[:6]) + (", ..." if len(kept) > 6 else "")
     decision = f"{kind}, one input for each of {len(kept)} values ({shown})"
     if len(kept) < len(counts):
-        decision = (
-            f"{kind}, one input for each of the {len(kept)} most frequent of {len(counts)} values ({shown})"
-        )
+        decision = f"{kind}, one input for each of the {len(kept)} most frequent of {len(counts)} values ({shown})"
     if missing:
         decision += f" and one for missing ({_count(missing, 'row')})"
     categories = (*kept, None) if missing else tuple(kept)

@@ -53,9 +53,7 @@ class Transform:
         names = cls.settings + cls.learned
         missing = [name for name in names if name not in state]
         if state.get("kind") != cls.__name__ or missing:
-            received = f"a state of kind {state.get('kind')!r}" + (
-                f" without {', '.join(missing)}" if missing else ""
-            )
+            received = f"a state of kind {state.get('kind')!r}" + (f" without {', '.join(missing)}" if missing else "")
             raise CheckpointError(f"restore a {cls.__name__}", received, f"a state() of {cls.__name__}")
         fitted = cls(**{name: state[name] for name in cls.settings})
         for name in cls.learned:
@@ -71,9 +69,7 @@ class Transform:
             raise ConfigError(f"use a {name}", "one that has learned nothing yet", "", "call fit(x) first")
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.settings)})"
-        )
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.settings)})"
 
 
 def _plain(value: Any) -> Any:
@@ -188,9 +184,7 @@ class StandardScaler(_Affine):
     var_: Array
     scale_: Array
 
-    def __init__(
-        self, with_mean: bool = True, with_std: bool = True, dtype: npt.DTypeLike = np.float32
-    ) -> None:
+    def __init__(self, with_mean: bool = True, with_std: bool = True, dtype: npt.DTypeLike = np.float32) -> None:
         self.with_mean, self.with_std, self.dtype = with_mean, with_std, dtype
 
     def fit(self, x: Any) -> Self:
@@ -234,9 +228,7 @@ class MinMaxScaler(_Affine):
     def fit(self, x: Any) -> Self:
         """Learn the smallest and largest value of each column of ``x`` (n, ...)."""
         if len(self.feature_range) != 2 or not self.feature_range[0] < self.feature_range[1]:
-            raise ConfigError(
-                "MinMaxScaler(feature_range)", repr(self.feature_range), "(low, high) with low < high"
-            )
+            raise ConfigError("MinMaxScaler(feature_range)", repr(self.feature_range), "(low, high) with low < high")
         array = _finite_or_missing(x, "MinMaxScaler")
         low, high = np.full(array.shape[1:], np.inf), np.full(array.shape[1:], -np.inf)
         for block in _blocks(array):
@@ -299,9 +291,7 @@ class Imputer(Transform):
     def fit(self, x: Any) -> Self:
         """Learn what fills each column of ``x`` (n, d)."""
         if self.strategy not in ("mean", "median", "most_frequent", "constant"):
-            raise ConfigError(
-                "Imputer(strategy)", repr(self.strategy), "mean, median, most_frequent or constant"
-            )
+            raise ConfigError("Imputer(strategy)", repr(self.strategy), "mean, median, most_frequent or constant")
         table, missing = self._table(x)
         if len(table) == 0:
             raise DataError("fit an Imputer", "a table without rows", "at least one row")
@@ -346,9 +336,7 @@ class Imputer(Transform):
         array = as_array(x, "the input of Imputer", numeric=False)
         if array.dtype.kind not in "biuf" and self.strategy in ("most_frequent", "constant"):
             array = array.astype(object)
-            missing = np.array([convert.is_missing(item) for item in array.reshape(-1)], bool).reshape(
-                array.shape
-            )
+            missing = np.array([convert.is_missing(item) for item in array.reshape(-1)], bool).reshape(array.shape)
         else:
             array = as_array(array, "the input of Imputer").astype(np.float64)
             missing = np.isnan(array)

@@ -52,9 +52,7 @@ def logic_gate(
     return _classes(name, points, np.array(GATES[name])[corner], 2, dtype)
 
 
-def xor(
-    n: int = 4, noise: float = 0.0, seed: int | Generator = 0, dtype: npt.DTypeLike = np.float32
-) -> Examples:
+def xor(n: int = 4, noise: float = 0.0, seed: int | Generator = 0, dtype: npt.DTypeLike = np.float32) -> Examples:
     """Exclusive or, which no straight line separates: inputs (n, 2), class 1 where exactly one input is 1.
 
     >>> xor().targets.tolist()
@@ -63,9 +61,7 @@ def xor(
     return logic_gate("xor", n, noise, seed, dtype)
 
 
-def moons(
-    n: int = 200, noise: float = 0.1, seed: int | Generator = 0, dtype: npt.DTypeLike = np.float32
-) -> Examples:
+def moons(n: int = 200, noise: float = 0.1, seed: int | Generator = 0, dtype: npt.DTypeLike = np.float32) -> Examples:
     """Two interleaved half circles, inputs (n, 2).
 
     With t evenly spaced over [0, pi]: class 0 is (cos t, sin t), class 1 is (1 - cos t, 1/2 - sin t); N(0,

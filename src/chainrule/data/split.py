@@ -41,9 +41,7 @@ def _counts(total: int, lengths: Sequence[int | float]) -> list[int]:
         raise ConfigError(asked, "", "lengths of 0 or more")
     if all(isinstance(length, (int, np.integer)) for length in lengths):
         if sum(lengths) != total:
-            raise ConfigError(
-                asked, f"lengths that sum to {sum(lengths)}", f"{total}, the length of the data set"
-            )
+            raise ConfigError(asked, f"lengths that sum to {sum(lengths)}", f"{total}, the length of the data set")
         return [int(length) for length in lengths]
     if not math.isclose(sum(lengths), 1, abs_tol=1e-9):
         raise ConfigError(asked, f"fractions that sum to {sum(lengths):g}", "1")
@@ -54,9 +52,7 @@ def _counts(total: int, lengths: Sequence[int | float]) -> list[int]:
     return counts
 
 
-def stratified_split(
-    labels: Any, fraction: float, generator: Generator | int | None = None
-) -> tuple[Any, Any]:
+def stratified_split(labels: Any, fraction: float, generator: Generator | int | None = None) -> tuple[Any, Any]:
     """Split at random into (rest, part), where ``part`` holds about ``fraction`` of every class.
 
     ``labels`` is one class a row, and two index arrays come back; or a data set whose items end in the class,
@@ -71,12 +67,8 @@ def stratified_split(
     dataset = labels if hasattr(labels, "__getitem__") and _is_dataset(labels) else None
     codes, names = _classes(_last_parts(dataset) if dataset is not None else labels)
     if not 0 < fraction < 1:
-        raise ConfigError(
-            "stratified_split(labels, fraction)", f"fraction={fraction!r}", "a number between 0 and 1"
-        )
-    first, second = _stratified(
-        codes, names, math.ceil(len(codes) * fraction - 1e-9), convert.as_generator(generator)
-    )
+        raise ConfigError("stratified_split(labels, fraction)", f"fraction={fraction!r}", "a number between 0 and 1")
+    first, second = _stratified(codes, names, math.ceil(len(codes) * fraction - 1e-9), convert.as_generator(generator))
     return (first, second) if dataset is None else (Subset(dataset, first), Subset(dataset, second))
 
 
@@ -110,15 +102,11 @@ def _classes(labels: Any) -> tuple[Indices, list[Any]]:
     codes = [order.setdefault(value, len(order)) for value in values.tolist()]
     gap = next((row for row, value in enumerate(values.tolist()) if convert.is_missing(value)), None)
     if gap is not None:
-        raise DataError(
-            "split by class", f"no class in row {gap}", "a class in every row", "drop the row first"
-        )
+        raise DataError("split by class", f"no class in row {gap}", "a class in every row", "drop the row first")
     return np.array(codes, np.int64), list(order)
 
 
-def _stratified(
-    codes: Indices, names: list[Any], held_out: int, generator: Generator
-) -> tuple[Indices, Indices]:
+def _stratified(codes: Indices, names: list[Any], held_out: int, generator: Generator) -> tuple[Indices, Indices]:
     """Indices of (rest, held out), both shuffled; ``held_out`` rows shared among the classes in proportion."""
     counts = np.bincount(codes, minlength=len(names))
     if len(codes) == 0:
@@ -163,9 +151,7 @@ def _proportional(counts: Indices, total: int) -> Indices:
     return shares
 
 
-def train_test_split(
-    *arrays: Any, test_size: float | int = 0.25, stratify: Any = None, seed: int = 0
-) -> list[Any]:
+def train_test_split(*arrays: Any, test_size: float | int = 0.25, stratify: Any = None, seed: int = 0) -> list[Any]:
     """Split arrays alike at random: ``[first_train, first_test, second_train, second_test, ...]``.
 
     ``test_size`` is a fraction (rounded up, as in scikit-learn) or a number of rows. ``stratify`` takes one
@@ -180,9 +166,7 @@ def train_test_split(
     total = len(arrays[0])
     columns = arrays if stratify is None else (*arrays, stratify)
     if any(len(array) != total for array in columns):
-        raise ShapeError(
-            "train_test_split(*arrays)", f"lengths {[len(array) for array in columns]}", "equal lengths"
-        )
+        raise ShapeError("train_test_split(*arrays)", f"lengths {[len(array) for array in columns]}", "equal lengths")
     held_out = _held_out(total, test_size)
     if stratify is None:
         order = Generator(seed).permutation(total)
@@ -280,9 +264,7 @@ class StratifiedKFold(KFold):
         codes, names = _classes(y)
         counts = np.bincount(codes, minlength=len(names))
         if not len(codes) or counts.min() < self.n_splits:
-            received = (
-                f"class {names[int(counts.argmin())]!r} with {counts.min()} rows" if len(codes) else "no rows"
-            )
+            received = f"class {names[int(counts.argmin())]!r} with {counts.min()} rows" if len(codes) else "no rows"
             raise DataError(
                 f"StratifiedKFold(n_splits={self.n_splits})",
                 received,
@@ -291,9 +273,7 @@ class StratifiedKFold(KFold):
             )
         # Dealing the sorted classes like cards gives each fold its share of each class and nearly equal sizes.
         dealt = np.sort(codes)
-        shares = [
-            np.bincount(dealt[fold :: self.n_splits], minlength=len(names)) for fold in range(self.n_splits)
-        ]
+        shares = [np.bincount(dealt[fold :: self.n_splits], minlength=len(names)) for fold in range(self.n_splits)]
         folds, generator = np.empty_like(codes), Generator(self.seed)
         for label in range(len(names)):
             own = np.repeat(np.arange(self.n_splits), [share[label] for share in shares])

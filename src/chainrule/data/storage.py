@@ -53,9 +53,7 @@ def reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DataError(
-            asked, "no such file", "a file", f"check the path; looked from {Path.cwd()}"
-        ) from None
+        raise DataError(asked, "no such file", "a file", f"check the path; looked from {Path.cwd()}") from None
     except IsADirectoryError:
         raise DataError(asked, "a folder", "a file", "name a file inside it") from None
     except PermissionError:
@@ -82,9 +80,7 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise DataError(
-            asked, error.strerror or str(error), "a folder that can be written", "name another"
-        ) from None
+        raise DataError(asked, error.strerror or str(error), "a folder that can be written", "name another") from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

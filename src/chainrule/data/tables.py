@@ -57,9 +57,7 @@ class Table:
         if len(set(lengths.values())) > 1:
             raise DataError(self._title(), f"columns of lengths {lengths}", "columns of one length")
         if set(self.kinds) != set(self.columns) or not set(self.kinds.values()) <= set(KINDS):
-            raise DataError(
-                self._title(), f"kinds {self.kinds}", f"for each column one of {', '.join(KINDS)}"
-            )
+            raise DataError(self._title(), f"kinds {self.kinds}", f"for each column one of {', '.join(KINDS)}")
         if self.target is not None:
             self._check(self.target)
 
@@ -128,9 +126,7 @@ def unknown_name(asked: str, name: str, known: Iterable[str]) -> DataError:
     lowered = {other.lower(): other for other in known}
     near = difflib.get_close_matches(str(name).lower(), lowered, n=1)
     shown = ", ".join(map(repr, known[:30])) + (", ..." if len(known) > 30 else "")
-    return DataError(
-        asked, f"no {name!r}", f"one of {shown}", f"did you mean {lowered[near[0]]!r}?" if near else ""
-    )
+    return DataError(asked, f"no {name!r}", f"one of {shown}", f"did you mean {lowered[near[0]]!r}?" if near else "")
 
 
 class CellError(ValueError):
@@ -169,9 +165,7 @@ def make_column(
         numbers = {cell: _number(word, decimal) for cell, word in words.items()}
         return np.array(_looked_up(cells, numbers), np.float64), "number"
     if kind == "boolean" or (kind is None and all(word.lower() in _TRUTH for word in known)):
-        truths = {
-            cell: None if word is None else _TRUTH.get(word.lower(), _BAD) for cell, word in words.items()
-        }
+        truths = {cell: None if word is None else _TRUTH.get(word.lower(), _BAD) for cell, word in words.items()}
         column = np.array(_looked_up(cells, truths), object)
         return (column if len(known) < len(words) else column.astype(np.bool_)), "boolean"
     column = np.array([words[cell] for cell in cells], object)
@@ -212,9 +206,7 @@ def _numbers(cells: Sequence[str], decimal: str) -> Array | None:
         pass
     for point in decimal:
         try:
-            return np.array(
-                list(map(float, cells if point == "." else (cell.replace(point, ".") for cell in cells)))
-            )
+            return np.array(list(map(float, cells if point == "." else (cell.replace(point, ".") for cell in cells))))
         except ValueError:
             continue
     return None

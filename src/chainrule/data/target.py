@@ -46,26 +46,16 @@ def choose_target(table: TableLike, name: str | None = None) -> TargetChoice:
     if name is not None and name not in names:
         raise unknown_name(f"predict column {name!r}", name, names)
     if len(names) < 2:
-        received = (
-            f"a table with {len(names)} columns"
-            if len(names) != 1
-            else f"a table with one column, {names[0]!r}"
-        )
-        raise DataError(
-            "choose a target", received, "a column to predict and at least one to predict it from"
-        )
+        received = f"a table with {len(names)} columns" if len(names) != 1 else f"a table with one column, {names[0]!r}"
+        raise DataError("choose a target", received, "a column to predict and at least one to predict it from")
     if name is not None:
         return TargetChoice(name, f"column {name!r} is the target, as asked")
     lowered = {column.strip().lower(): column for column in names}
     for usual in _USUAL_NAMES:
         if usual in lowered:
             chosen = lowered[usual]
-            return TargetChoice(
-                chosen, f"column {chosen!r} is the target: that is what such a column is often called"
-            )
-    return TargetChoice(
-        names[-1], f"column {names[-1]!r} is the target: it is the last one, and none was named"
-    )
+            return TargetChoice(chosen, f"column {chosen!r} is the target: that is what such a column is often called")
+    return TargetChoice(names[-1], f"column {names[-1]!r} is the target: it is the last one, and none was named")
 
 
 @dataclass
@@ -86,9 +76,7 @@ class Target:
 
     def known(self, values: Any) -> npt.NDArray[np.bool_]:
         """Which of ``values`` (n,) are there: rows without a target are to be left out with this mask."""
-        return np.array(
-            [not convert.is_missing(value) for value in as_array(values, numeric=False).tolist()], bool
-        )
+        return np.array([not convert.is_missing(value) for value in as_array(values, numeric=False).tolist()], bool)
 
     def fit(self, values: Any) -> Self:
         """Learn mean and scale of a regression target again, from the training rows alone."""
@@ -116,9 +104,7 @@ class Target:
         odd = next((row for row, label in enumerate(labels) if label not in positions), None)
         if odd is not None:
             shown = ", ".join(map(repr, self.classes[:10])) + (", ..." if len(self.classes) > 10 else "")
-            raise DataError(
-                f"use column {self.name!r} as target", f"class {labels[odd]!r} in row {odd + 1}", shown
-            )
+            raise DataError(f"use column {self.name!r} as target", f"class {labels[odd]!r} in row {odd + 1}", shown)
         return np.array([positions[str(label)] for label in labels], np.int64)
 
     def decode(self, outputs: Any) -> Array:
@@ -130,9 +116,7 @@ class Target:
 
     def state(self) -> dict[str, Any]:
         """What was learned, as plain JSON values."""
-        learned = (
-            {"classes": list(self.classes)} if self.classes else {"mean": self.mean, "scale": self.scale}
-        )
+        learned = {"classes": list(self.classes)} if self.classes else {"mean": self.mean, "scale": self.scale}
         return {"kind": "Target", "name": self.name, "task": self.task, "reason": self.reason, **learned}
 
     @classmethod
@@ -144,9 +128,7 @@ class Target:
             learned = {key: state[key] for key in ("classes", "mean", "scale") if key in state}
             return cls(state["name"], state["task"], state["reason"], **learned)
         except (KeyError, TypeError) as error:
-            raise CheckpointError(
-                "restore a Target", f"a state that is damaged at {error}", "its state()"
-            ) from None
+            raise CheckpointError("restore a Target", f"a state that is damaged at {error}", "its state()") from None
 
 
 def choose_task(values: Any, name: str, task: Task | None = None) -> Target:
@@ -172,9 +154,7 @@ def choose_task(values: Any, name: str, task: Task | None = None) -> Target:
     _check_has_values(array, known, name)
     if len(known) < len(array):
         gaps = len(array) - len(known)
-        target.notices.append(
-            f"column {name!r} has no value in {gaps} of {len(array)} rows: those rows are left out"
-        )
+        target.notices.append(f"column {name!r} has no value in {gaps} of {len(array)} rows: those rows are left out")
     numeric = known.dtype.kind in "iuf"
     distinct = _classes(known)
     if len(distinct) == 1:
@@ -219,9 +199,7 @@ def _task_of(known: Array, distinct: list[str]) -> tuple[Task, str]:
     """The task that the values suggest, and what about them suggests it."""
     rows = f"in {len(known)} rows"
     numbers = known
-    if known.dtype == object and all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) for v in known.tolist()
-    ):
+    if known.dtype == object and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known.tolist()):
         numbers = known.astype(np.float64)
     if numbers.dtype.kind not in "iuf":
         kind = "truth values" if known.dtype == bool else "texts"

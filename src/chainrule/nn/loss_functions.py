@@ -202,9 +202,7 @@ def binary_cross_entropy_with_logits(
 # ---- several classes
 
 
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
-) -> Tensor:
+def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """Negative log likelihood: ``-w[t] log p[t]``, for log-probabilities such as ``LogSoftmax`` gives.
 
     Input (N, C), (C,) or (N, C, d1, ...); target (N,), () or (N, d1, ...) whole numbers from 0 to C - 1. The mean is

@@ -79,9 +79,7 @@ def read_csv(
         except CellError as error:
             line, cell = _line_of(text, delimiter, first + error.row), cells[error.row]
             received = f"{cell!r} in column {name!r}, line {line}"
-            raise DataError(
-                asked, received, f"a {kinds[name]}", "mend that cell, or give another kind"
-            ) from None
+            raise DataError(asked, received, f"a {kinds[name]}", "mend that cell, or give another kind") from None
     return Table(columns, found, target, path.name)
 
 
@@ -117,9 +115,7 @@ def _cells(column: Any) -> list[str]:
     spelt = {None: "", True: "true", False: "false"}
     if column.dtype.kind == "f":
         return ["" if value != value else repr(value) for value in column.tolist()]
-    return [
-        spelt[value] if value is None or isinstance(value, bool) else str(value) for value in column.tolist()
-    ]
+    return [spelt[value] if value is None or isinstance(value, bool) else str(value) for value in column.tolist()]
 
 
 def _decode(content: bytes, encoding: str, asked: str) -> str:
@@ -147,9 +143,7 @@ def _one_character(delimiter: str) -> str:
 
 
 def _reader(text: str, delimiter: str, strict: bool = True) -> Any:
-    return csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict
-    )
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict)
 
 
 def _guess_delimiter(text: str) -> str:
@@ -189,15 +183,11 @@ def _guess_header(row: list[str], missing: frozenset[str]) -> bool:
     return bool(words) and all(make_column([word])[1] != "number" for word in words)
 
 
-def _check_rows(
-    rows: list[list[str]], names: list[str], first: int, text: str, delimiter: str, asked: str
-) -> None:
+def _check_rows(rows: list[list[str]], names: list[str], first: int, text: str, delimiter: str, asked: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         places = ", ".join(str(place) for place, name in enumerate(names, 1) if name == twice[0])
-        raise DataError(
-            asked, f"the column name {twice[0]!r} in columns {places}", "different names", "rename one"
-        )
+        raise DataError(asked, f"the column name {twice[0]!r} in columns {places}", "different names", "rename one")
     if len(rows) == first:
         raise DataError(asked, "a header and no rows", "a table with at least one row")
     if set(map(len, rows)) != {len(names)}:

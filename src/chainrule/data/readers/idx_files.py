@@ -79,13 +79,9 @@ def write_idx(path: str | Path, array: Array) -> None:
     code = _CODES.get(array.dtype.newbyteorder("="))
     if code is None:
         known = ", ".join(dtype.name for dtype in _CODES)
-        raise DTypeError(
-            asked, f"elements of type {array.dtype}", f"one of {known}", "cast with .astype(...)"
-        )
+        raise DTypeError(asked, f"elements of type {array.dtype}", f"one of {known}", "cast with .astype(...)")
     if not 1 <= array.ndim <= _MOST_AXES or max(array.shape) >= 2**32:
-        raise DataError(
-            asked, f"an array of shape {array.shape}", f"1 to {_MOST_AXES} axes shorter than 2^32"
-        )
+        raise DataError(asked, f"an array of shape {array.shape}", f"1 to {_MOST_AXES} axes shorter than 2^32")
     content = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
     content += array.astype(TYPES[code]).tobytes()
     with atomic_write(path) as file:
@@ -98,20 +94,14 @@ def _header(head: bytes, size: int, name: str) -> tuple[np.dtype[Any], tuple[int
     asked = f"reading {name}"
     if len(head) < 4 or head[:2] != b"\0\0":
         received = f"{len(head)} bytes" if len(head) < 4 else f"first bytes {head[:4].hex(' ')}"
-        raise DataError(
-            asked, received, "an IDX file: 00 00, type, axes", "this is another kind of file, or damaged"
-        )
+        raise DataError(asked, received, "an IDX file: 00 00, type, axes", "this is another kind of file, or damaged")
     code, axes = head[2], head[3]
     if code not in TYPES or not 1 <= axes <= _MOST_AXES:
         known = ", ".join(f"{known:#04x} {dtype.name}" for known, dtype in TYPES.items())
-        raise DataError(
-            asked, f"type {code:#04x} and {axes} axes", f"type one of {known}; 1 to {_MOST_AXES} axes"
-        )
+        raise DataError(asked, f"type {code:#04x} and {axes} axes", f"type one of {known}; 1 to {_MOST_AXES} axes")
     start = 4 + 4 * axes
     if size < start:
-        raise DataError(
-            asked, f"a file cut short: {size} bytes", f"{start} bytes of header", "fetch it again"
-        )
+        raise DataError(asked, f"a file cut short: {size} bytes", f"{start} bytes of header", "fetch it again")
     dtype, shape = TYPES[code], struct.unpack_from(f">{axes}I", head, 4)
     wanted = start + math.prod(shape) * dtype.itemsize
     if size != wanted:

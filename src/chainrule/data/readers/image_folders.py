@@ -20,9 +20,7 @@ SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", "
 _GREY_MODES = ("1", "L", "LA", "F")
 
 
-def read_images(
-    folder: str | Path, size: int | tuple[int, int] | None = None, colours: Colours = "auto"
-) -> Examples:
+def read_images(folder: str | Path, size: int | tuple[int, int] | None = None, colours: Colours = "auto") -> Examples:
     """Read ``folder/<class>/<image>`` (or ``folder/train/<class>``, ``folder/test/<class>``) into bytes.
 
     size:    (height, width), or one number for both, to resize to (bilinear); None wants all images of one
@@ -48,9 +46,7 @@ def read_images(
         tests = _class_files(folder / "test")
         strange = [name for name in tests if name not in classes]
         if strange:
-            raise DataError(
-                f"reading {folder / 'test'}", f"class {strange[0]!r}", "a class of the train folder too"
-            )
+            raise DataError(f"reading {folder / 'test'}", f"class {strange[0]!r}", "a class of the train folder too")
     else:
         classes, tests = _class_files(folder), {}
     files = [file for group in (*classes.values(), *tests.values()) for file in group]
@@ -60,9 +56,7 @@ def read_images(
     return train
 
 
-def _examples(
-    classes: dict[str, list[Path]], names: list[str], shape: tuple[int, ...], folder: Path
-) -> Examples:
+def _examples(classes: dict[str, list[Path]], names: list[str], shape: tuple[int, ...], folder: Path) -> Examples:
     files = [file for group in classes.values() for file in group]
     inputs = np.empty((len(files), *shape), np.uint8)
     for place, file in enumerate(files):
@@ -92,14 +86,10 @@ def _class_files(folder: Path) -> dict[str, list[Path]]:
     if not classes:
         loose = len(_image_files(folder))
         received = f"{loose} images and no subfolder" if loose else "no subfolder"
-        raise DataError(
-            asked, received, "one subfolder of images for each class", "move each class to its own folder"
-        )
+        raise DataError(asked, received, "one subfolder of images for each class", "move each class to its own folder")
     empty = [name for name, files in classes.items() if not files]
     if empty:
-        raise DataError(
-            asked, f"no image in class {empty[0]!r}", f"files ending in {' '.join(sorted(SUFFIXES))}"
-        )
+        raise DataError(asked, f"no image in class {empty[0]!r}", f"files ending in {' '.join(sorted(SUFFIXES))}")
     return classes
 
 
@@ -132,9 +122,7 @@ def _common_shape(files: list[Path], wanted: tuple[int, int] | None, colours: Co
         if wanted is None and first is not None and (height, width) != first:
             received = f"{file} of {height} x {width} pixels"
             expected = f"{first[0]} x {first[1]} as {files[0]}"
-            raise DataError(
-                "reading images", received, expected, "pass size=(height, width) to resize them all"
-            )
+            raise DataError("reading images", received, expected, "pass size=(height, width) to resize them all")
         first = first or (height, width)
     height, width = wanted or first or (0, 0)
     return (height, width) if grey else (height, width, 3)
@@ -157,9 +145,7 @@ def _open(file: Path, use: Any) -> Any:
         with pillow.Image.open(file) as image:
             return use(pillow, image)
     except (OSError, SyntaxError, ValueError, EOFError, pillow.Image.DecompressionBombError) as error:
-        raise DataError(
-            f"reading {file}", f"a damaged image ({error})", "a whole image", "mend or remove it"
-        ) from None
+        raise DataError(f"reading {file}", f"a damaged image ({error})", "a whole image", "mend or remove it") from None
 
 
 def _header(file: Path) -> tuple[tuple[int, int], bool]:
@@ -177,9 +163,7 @@ def _pixels(file: Path, shape: tuple[int, ...]) -> Array:
         image = pillow.ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):
             # 16-bit grey levels; Pillow's own conversion would clip them at 255.
-            image = pillow.Image.fromarray(
-                (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-            )
+            image = pillow.Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
         image = image.convert("L" if len(shape) == 2 else "RGB")
         if (image.height, image.width) != shape[:2]:
             image = image.resize((shape[1], shape[0]), pillow.Image.Resampling.BILINEAR)

@@ -112,9 +112,7 @@ def _find_pair(names: list[str], inputs: str | None, targets: str | None, path: 
             return x, y
     looked_for = ", ".join(f"{x}/{y}" for x, y in PAIRS)
     fix = "name them: read_npz(path, inputs=..., targets=...)"
-    raise DataError(
-        f"reading {path}", f"arrays {', '.join(names) or 'none'}", f"one of the pairs {looked_for}", fix
-    )
+    raise DataError(f"reading {path}", f"arrays {', '.join(names) or 'none'}", f"one of the pairs {looked_for}", fix)
 
 
 def _strings(archive: Any, names: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -138,9 +136,5 @@ def _damage(path: str | Path, expected: str) -> Iterator[None]:
     except (ValueError, EOFError, KeyError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error):
             received = "pickled Python objects, which can run any code when read"
-            raise DataError(
-                asked, received, f"{expected} of plain numbers or text", "save plain arrays"
-            ) from None
-        raise DataError(
-            asked, f"a damaged or other file ({error})", expected, "write or fetch it again"
-        ) from None
+            raise DataError(asked, received, f"{expected} of plain numbers or text", "save plain arrays") from None
+        raise DataError(asked, f"a damaged or other file ({error})", expected, "write or fetch it again") from None
