@@ -19,7 +19,8 @@ import argparse
 
 import chainrule as torch
 from chainrule import nn, optim
-from chainrule.data import DataLoader, TensorDataset, mnist
+from chainrule.data import DataLoader, TensorDataset
+from chainrule.data import mnist
 
 MEAN, DEVIATION = 0.1307, 0.3081
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chainrule.core.errors import ChainruleError
+
 if TYPE_CHECKING:
     from chainrule.tensor import Tensor
 
@@ -131,6 +133,27 @@ class Methods:
     def astype(self, dtype: Any) -> Tensor:
         """The same numbers in another element type."""
         return ops.cast(self, dtype)
+
+    def to(self: Any, target: Any, *more: Any, **options: Any) -> Tensor:
+        """``t.to(dtype)`` casts; ``t.to("cpu")`` is the tensor itself, since this is where tensors live."""
+        name = str(getattr(target, "type", target))
+        if name == "cpu":
+            return self
+        if name.startswith(("cuda", "mps", "xpu")):
+            raise ChainruleError(f"t.to({target!r})", "a device", "cpu", 'write device = "cpu"')
+        return ops.cast(self, target)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """In the element type of ``other``."""
+        return ops.cast(self, other.dtype)
+
+    def cpu(self: Any) -> Tensor:
+        """The tensor itself."""
+        return self
+
+    def clone(self: Any) -> Tensor:
+        """The same value; gradients pass through."""
+        return ops.cast(self, self.dtype)
 
     # ---- shape
 

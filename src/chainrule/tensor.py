@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.aval import Aval, canonical_dtype, is_float, promote_dtypes
-from chainrule.core.errors import ChainruleError, DTypeError, GradientError, ShapeError
+from chainrule.core.errors import DTypeError, GradientError, ShapeError
 from chainrule.core.graph import Graph, Node, Tap
 from chainrule.core.modes import get_default_dtype, local
 from chainrule.methods import Methods
@@ -424,27 +424,6 @@ class Tensor(Methods):
                 "t[index] = value", f"{error}", f"an index into {self.shape}", "check the shapes"
             ) from None
         self._assign(Tensor._wrap(changed))
-
-    def to(self, target: Any, *more: Any, **options: Any) -> Tensor:
-        """``t.to(dtype)`` casts; ``t.to("cpu")`` is the tensor itself, since this is where tensors live."""
-        name = str(getattr(target, "type", target))
-        if name == "cpu":
-            return self
-        if name.startswith(("cuda", "mps", "xpu")):
-            raise ChainruleError(f"t.to({target!r})", "a device", "cpu", 'write device = "cpu"')
-        return ops.cast(self, target)
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """In the element type of ``other``."""
-        return ops.cast(self, other.dtype)
-
-    def cpu(self) -> Tensor:
-        """The tensor itself."""
-        return self
-
-    def clone(self) -> Tensor:
-        """The same value; gradients pass through."""
-        return ops.cast(self, self.dtype)
 
     def __getattr__(self, name: str) -> Any:
         # Functions of one tensor read as methods too (x.exp(), x.relu()); their one home is the ops room.

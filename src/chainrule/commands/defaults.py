@@ -14,6 +14,8 @@ __all__ = ["Settings", "choose_settings"]
 #: Up to this many training rows a run lasts seconds, so many passes are affordable.
 SMALL = 1_000
 LARGE = 10_000
+#: Inputs from which a small network can tell single rows apart.
+WIDE = 8
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,11 @@ class Settings:
 
 
 def choose_settings(options: Any, rows: int, pictures: bool, validated: bool) -> tuple[Settings, list[tuple[str, str]]]:
-    """Settings for ``rows`` training rows, taking from ``options`` what is not None; and (label, sentence) pairs.
+    """Settings for ``rows`` training rows of ``features`` inputs, taking from ``options`` what is not None; and (label, sentence) pairs.
 
     >>> from types import SimpleNamespace
     >>> names = [name for name in Settings.__dataclass_fields__ if name != "schedule"]
-    >>> settings, decisions = choose_settings(SimpleNamespace(**dict.fromkeys(names)), 120, False, True)
+    >>> settings, decisions = choose_settings(SimpleNamespace(**dict.fromkeys(names)), 120, 4, False, True)
     >>> settings.hidden, settings.lr, settings.epochs, settings.batch_size
     ((64, 32), 0.003, 300, 16)
     >>> print(decisions[1])
@@ -49,8 +51,9 @@ def choose_settings(options: Any, rows: int, pictures: bool, validated: bool) ->
     """
     size = 0 if rows < SMALL else 1 if rows < LARGE else 2
     given = {name: getattr(options, name, None) for name in Settings.__dataclass_fields__}
-    # Pictures seen often are learned by heart without dropout; batch normalisation has noise of its own.
-    regularised = pictures and not given["batch_norm"] and (given["epochs"] or 10) >= 10
+    # Wide rows that are seen often are learned by heart without dropout; batch normalisation has noise of its own.
+    wide = pictures or (features >= WIDE and size < 2)
+    regularised = wide and not given["batch_norm"] and (given["epochs"] or 10) >= 10
     defaults = {
         "hidden": ((64, 32), (128, 64), (128, 64))[size],
         "activation": "relu",
@@ -65,7 +68,9 @@ def choose_settings(options: Any, rows: int, pictures: bool, validated: bool) ->
         "patience": (40, 15, 0)[size] if validated else 0,
         "schedule": ("constant", "constant", "cosine")[size],
     }
-    chosen: dict[str, Any] = {name: default if given[name] is None else given[name] for name, default in defaults.items()}
+    chosen: dict[str, Any] = {
+        name: default if given[name] is None else given[name] for name, default in defaults.items()
+    }
     settings = Settings(**chosen)
     asked = {name for name, value in given.items() if value is not None}
     return settings, _reasons(settings, asked, rows, regularised, validated)
@@ -92,7 +97,7 @@ def _reasons(
     if settings.batch_norm:
         network += ", batch normalisation"
     if settings.dropout:
-        why = ": pictures that are seen often are learned by heart" if regularised and "dropout" not in asked else ""
+        why = " against learning the rows by heart" if regularised and "dropout" not in asked else ""
         network += f", dropout {settings.dropout:g}{why}"
     falling = " falling to 0 along a cosine" if settings.schedule == "cosine" else ""
     optimizer = f"{settings.optimizer}, learning rate {settings.lr:g}{falling}, batches of {settings.batch_size}"

@@ -38,8 +38,8 @@ def train(options: Namespace) -> int:
     rows = read_rows(options.data, options.target, options.task, options.data_dir, options.seed, options.image_size)
     split = split_rows(rows, options.validation, options.test, options.seed)
     preparation = Preparation.learn(rows, split.train)
-    pictures = rows.image_shape is not None
-    settings, reasons = choose_settings(options, len(split.train), pictures, len(split.validation) > 0)
+    pictures, validated = rows.image_shape is not None, len(split.validation) > 0
+    settings, reasons = choose_settings(options, len(split.train), preparation.features, pictures, validated)
     inputs = [("" if place else "inputs", text) for place, text in enumerate(preparation.decisions)]
     decisions = [*rows.decisions, ("split", split.decision), *inputs, *reasons]
     folder = open_folder(options.out, rows.name or Path(options.data).resolve().name)

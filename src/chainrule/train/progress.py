@@ -17,7 +17,7 @@ __all__ = ["ProgressBar"]
 _SECONDS_BETWEEN = 0.1
 
 #: Measures beyond the loss that fit on a line beside the bar.
-_MOST_MEASURES = 3
+_MOST_MEASURES = 1
 
 
 class ProgressBar(Callback):
@@ -90,7 +90,7 @@ def _kept(trainer: Trainer) -> dict[str, float]:
 
 def _chosen(row: dict[str, Any]) -> dict[str, float]:
     names = [name for name in row if name not in ("epoch", "lr", "seconds", "loss")]
-    # Validation first: it is what the eye is on.
-    names.sort(key=lambda name: not name.startswith("val_"))
+    # What says most, first: a score on the validation rows, then their loss, then a score on the training rows.
+    names.sort(key=lambda name: (not name.startswith("val_"), name == "val_loss"))
     chosen = [name for name in ("loss", *names[:_MOST_MEASURES]) if name in row]
     return {name: float(row[name]) for name in chosen}
