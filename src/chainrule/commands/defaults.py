@@ -38,8 +38,12 @@ class Settings:
     schedule: str
 
 
-def choose_settings(options: Any, rows: int, pictures: bool, validated: bool) -> tuple[Settings, list[tuple[str, str]]]:
-    """Settings for ``rows`` training rows of ``features`` inputs, taking from ``options`` what is not None; and (label, sentence) pairs.
+def choose_settings(
+    options: Any, rows: int, features: int, pictures: bool, validated: bool
+) -> tuple[Settings, list[tuple[str, str]]]:
+    """Settings for ``rows`` training rows of ``features`` inputs, and (label, sentence) pairs that give the reasons.
+
+    What is not None among ``options`` is taken from there.
 
     >>> from types import SimpleNamespace
     >>> names = [name for name in Settings.__dataclass_fields__ if name != "schedule"]

@@ -109,8 +109,8 @@ def read_rows(
     Errors: DataError for whatever cannot be read or learned from; ConfigError for an option that does not go with DATA.
 
     >>> rows = read_rows("iris")
-    >>> len(rows), rows.target.classes, rows.features.names[:2]
-    (150, ['setosa', 'versicolor', 'virginica'], ('sepal_length', 'sepal_width'))
+    >>> len(rows), rows.target.classes, rows.features.names[0]
+    (150, ['setosa', 'versicolor', 'virginica'], 'sepal length (cm)')
     """
     kind = data_kind(name)
     if target is not None and kind in ("set", "images"):
