@@ -66,8 +66,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import numpy as np
     from PIL import Image
 
-    from chainrule.data import write_idx
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path / "sets"))
     rng = np.random.default_rng(0)

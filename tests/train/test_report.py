@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.core.errors import CheckpointError, ShapeError
+from chainrule.core.errors import CheckpointError, DataError, ShapeError
 from chainrule.train import charts
 from chainrule.train.charts import Series
 from chainrule.train.confusion import confusion_chart
@@ -229,12 +229,12 @@ def test_the_file_is_utf_8_and_replaces_the_old_one_only_when_whole(tmp_path, mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DataError, match="full disk"):
         write_report(regression(), path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     monkeypatch.undo()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="does not exist"):
         write_report(images(), tmp_path / "missing" / "report.html")
 
 

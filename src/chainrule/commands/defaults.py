@@ -61,7 +61,7 @@ def choose_settings(
     defaults = {
         "hidden": ((64, 32), (128, 64), (128, 64))[size],
         "activation": "relu",
-        "dropout": 0.2 if regularised else 0.0,
+        "dropout": (0.2, 0.3, 0.2)[size] if regularised else 0.0,
         "batch_norm": False,
         "optimizer": "adam",
         "lr": _usual_rate(given["optimizer"] or "adam", size, bool(given["batch_norm"])),
@@ -69,7 +69,7 @@ def choose_settings(
         "epochs": (300, 100, min(50, max(10, 500_000 // rows)))[size],
         "batch_size": min(rows, (16, 32, 100)[size]),
         # How many short epochs it takes is seen on the way; a few long ones are planned, with a rate that falls to 0.
-        "patience": (40, 15, 0)[size] if validated else 0,
+        "patience": (40, 25, 0)[size] if validated else 0,
         "schedule": ("constant", "constant", "cosine")[size],
     }
     chosen: dict[str, Any] = {

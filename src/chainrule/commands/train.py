@@ -23,8 +23,8 @@ from chainrule.commands.results import Results, answers, baseline, score, senten
 from chainrule.commands.saved import TrainedModel
 from chainrule.commands.terminal import Screen, notice
 from chainrule.core.errors import ConfigError, DataError
+from chainrule.core.files import atomic_write
 from chainrule.core.philox import manual_seed
-from chainrule.train.files import atomic_write
 from chainrule.train.report import render_report
 from chainrule.train.trainer import Trainer
 from chainrule.train.wording import duration

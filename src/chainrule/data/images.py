@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import DataError
+from chainrule.core.files import atomic_write
 from chainrule.data.download import fetch_first
 from chainrule.data.examples import Examples
 from chainrule.data.readers.idx_files import parse_idx
-from chainrule.data.storage import atomic_write, gunzip, is_gzip, read_raw
+from chainrule.data.storage import gunzip, is_gzip, read_raw
 
 __all__ = ["IMAGE_SETS", "ImageSet", "data_folders", "fashion_mnist", "kmnist", "load_image_set", "mnist"]
 
@@ -285,7 +286,7 @@ def _download(image_set: ImageSet, home: Path, mirrors: Sequence[str], timeout: 
         except OSError as error:
             asked, received = f"saving {image_set.title} in {home}", error.strerror or str(error)
             raise DataError(asked, received, "a folder that can be written", "name another: data_dir=") from None
-        with atomic_write(home / f"{file}.gz") as target:
+        with atomic_write(home / f"{file}.gz", DataError) as target:
             target.write(content)
     return []
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
-import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from chainrule.core.errors import DataError
 
-__all__ = ["atomic_write", "gunzip", "is_gzip", "read_content", "read_raw", "reading"]
-
-_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-_CANNOT_WRITE |= {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR}
+__all__ = ["gunzip", "is_gzip", "read_content", "read_raw", "reading"]
 
 
 def is_gzip(content: bytes) -> bool:
@@ -60,37 +53,3 @@ def reading(path: str | Path) -> Iterator[None]:
         raise DataError(asked, "permission denied", "a file you may read", "change its permissions") from None
     except OSError as error:
         raise DataError(asked, error.strerror or str(error), "a readable file") from None
-
-
-@contextmanager
-def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
-    """A binary file that appears at ``path`` only when the block ends well; else nothing is left behind.
-
-    Errors: DataError where the folder is missing or refuses the file, or the disk is full.
-
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> with atomic_write(folder / "three.bin") as file:
-    ...     _ = file.write(bytes(3))
-    >>> [entry.name for entry in folder.iterdir()]
-    ['three.bin']
-    """
-    path = Path(path)
-    asked = f"writing {path}"
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise DataError(asked, error.strerror or str(error), "a folder that can be written", "name another") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        # mkstemp makes files for the owner alone; a data file gets the permissions of any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
-            raise DataError(asked, error.strerror or str(error), "room and permission to write") from None
-        raise

@@ -11,7 +11,6 @@ from chainrule.train.callbacks import (
     ScheduleSteps,
 )
 from chainrule.train.diagnosis import Finding, diagnose
-from chainrule.train.files import atomic_write
 from chainrule.train.history import History
 from chainrule.train.objective import Objective
 from chainrule.train.progress import ProgressBar
@@ -40,7 +39,6 @@ __all__ = [
     "ScheduleSteps",
     "Trainer",
     "WrongExample",
-    "atomic_write",
     "diagnose",
     "layer_statistics",
     "load",

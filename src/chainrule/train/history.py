@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chainrule.core.errors import ConfigError, DataError
-from chainrule.train.files import atomic_write
+from chainrule.core.files import atomic_write
 
 __all__ = ["History"]
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import CheckpointError, DataError
-from chainrule.train.files import write_atomically
+from chainrule.core.files import write_whole
 
 __all__ = [
     "DataDescription",
@@ -168,7 +168,7 @@ class RunRecord:
 
     def save(self, path: str | Path) -> None:
         """Write ``to_json()`` to ``path``, whole or not at all."""
-        write_atomically(path, self.to_json())
+        write_whole(path, self.to_json())
 
 
 def _encode(value: Any) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.files import write_whole
 from chainrule.train import charts
 from chainrule.train.charts import Series
 from chainrule.train.confusion import confusion_chart
 from chainrule.train.diagnosis import diagnose
-from chainrule.train.files import write_atomically
 from chainrule.train.png import Array, data_uri, to_bytes
 from chainrule.train.record import LayerStatistics, RunRecord, WrongExample
 from chainrule.train.svg import Svg
@@ -51,7 +51,7 @@ def write_report(record: RunRecord, path: str | Path) -> Path:
 
     Raises OSError when the folder is missing or cannot be written.
     """
-    write_atomically(path, render_report(record))
+    write_whole(path, render_report(record))
     return Path(path)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import CheckpointError
-from chainrule.train.files import atomic_write
+from chainrule.core.files import atomic_write
 
 __all__ = ["FORMAT", "read_tensors", "write_tensors"]
 
@@ -49,7 +49,7 @@ def write_tensors(path: str | Path, arrays: dict[str, Array], kind: str, header:
         raise CheckpointError(
             f"write {path}", f"a header of {len(text):,} characters", "less than 100 MB", "pass less in extra="
         )
-    with atomic_write(path) as file:
+    with atomic_write(path, CheckpointError) as file:
         file.write(content)
 
 

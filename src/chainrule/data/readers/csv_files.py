@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.core.errors import ConfigError, DataError
-from chainrule.data.storage import atomic_write, read_content
+from chainrule.core.files import atomic_write
+from chainrule.data.storage import read_content
 from chainrule.data.tables import MISSING, CellError, Table, make_column, unknown_name
 
 __all__ = ["read_csv", "write_csv"]
@@ -100,7 +101,7 @@ def write_csv(table: Table, path: str | Path, delimiter: str = ",") -> None:
     rows = [table.names, *zip(*(_cells(column) for column in table.columns.values()), strict=True)]
     # A row of one empty cell is quoted, for an empty line is no row.
     lines = [delimiter.join(_quoted(cell, delimiter) for cell in row) or '""' for row in rows]
-    with atomic_write(path) as file:
+    with atomic_write(path, DataError) as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
 
 

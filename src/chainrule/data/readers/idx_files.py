@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import DataError, DTypeError
-from chainrule.data.storage import atomic_write, gunzip, is_gzip, read_raw, reading
+from chainrule.core.files import atomic_write
+from chainrule.data.storage import gunzip, is_gzip, read_raw, reading
 
 __all__ = ["parse_idx", "read_idx", "write_idx"]
 
@@ -84,7 +85,7 @@ def write_idx(path: str | Path, array: Array) -> None:
         raise DataError(asked, f"an array of shape {array.shape}", f"1 to {_MOST_AXES} axes shorter than 2^32")
     content = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
     content += array.astype(TYPES[code]).tobytes()
-    with atomic_write(path) as file:
+    with atomic_write(path, DataError) as file:
         # A fixed time stamp makes the same array the same file.
         file.write(gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
 

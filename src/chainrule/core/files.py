@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from chainrule.core.errors import ChainruleError, CheckpointError
+from chainrule.core.errors import ChainruleError, DataError
 
-__all__ = ["atomic_write", "write_atomically"]
+__all__ = ["atomic_write", "write_whole"]
 
 #: What the operating system refuses, in words: (received, fix).
 _REFUSALS = {
@@ -28,7 +28,7 @@ _REFUSALS = {
 
 
 @contextmanager
-def atomic_write(path: str | Path, error: type[ChainruleError] = CheckpointError) -> Iterator[IO[bytes]]:
+def atomic_write(path: str | Path, error: type[ChainruleError] = DataError) -> Iterator[IO[bytes]]:
     """A binary file that appears at ``path``, whole, when the block ends well; until then the old one stays.
 
     The draft lies in the same folder, is on the disk before it takes the name, and is removed when anything fails,
@@ -52,16 +52,16 @@ def atomic_write(path: str | Path, error: type[ChainruleError] = CheckpointError
         ) from problem
 
 
-def write_atomically(path: str | Path, content: str | bytes) -> None:
-    """Write ``content`` (text as UTF-8) as ``atomic_write`` does; the operating system's errors stay OSError.
+def write_whole(path: str | Path, content: str | bytes, error: type[ChainruleError] = DataError) -> None:
+    """Write ``content`` (text as UTF-8) as ``atomic_write`` does.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(Path(folder, "note.txt"), "안녕")
+    ...     write_whole(Path(folder, "note.txt"), "안녕")
     ...     Path(folder, "note.txt").read_text(encoding="utf-8"), len(os.listdir(folder))
     ('안녕', 1)
     """
-    with _draft(Path(path)) as file:
+    with atomic_write(path, error) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
