@@ -48,8 +48,8 @@ def read_new_rows(name: str, preparation: Preparation, data_dir: str | None = No
         examples = data.load(name, data_dir) if kind == "set" else _arrays(name, kind)
     rows = _from_examples(examples.test or examples, preparation)
     if kind == "set":
-        part = "rows set apart for testing" if examples.test else "rows, most of which such a model was trained on"
-        rows.notices.append(f"{name}: all {len(rows):,} {part}")
+        part = "rows set apart for testing" if examples.test else "rows are answered, also those it was trained on"
+        rows.notices.append(f"all {len(rows):,} {part}")
     return rows
 
 

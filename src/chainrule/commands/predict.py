@@ -20,7 +20,7 @@ from chainrule.core.modes import no_grad
 from chainrule.data import Table
 from chainrule.data.target import Target
 from chainrule.tensor import tensor
-from chainrule.train.files import atomic_write
+from chainrule.core.files import atomic_write
 
 __all__ = ["predict"]
 
@@ -36,18 +36,14 @@ def predict(options: Namespace) -> int:
     target = model.preparation.target
     rows = read_new_rows(options.data, model.preparation, options.data_dir)
     outputs = _outputs(model, rows.features)
-    if not isinstance(rows.features, Table):
-        remarks: list[str] = []
-    else:
-        remarks = model.preparation.encoder.notices  # type: ignore[union-attr]
-    for remark in [*rows.notices, *remarks]:
+    for remark in [*rows.notices, *model.preparation.notices]:
         notice(remark)
     _write(_csv(target, outputs, rows.files), options.out)
     if rows.targets is not None:
         truth, known = true_answers(target, rows.targets)
         if known.any():
             given = answers(target, outputs)[known]
-            notice(f"{target.name!r} is known: {sentence(score(target, truth[known], given), int(known.sum()))}")
+            notice(sentence(score(target, truth[known], given), int(known.sum())), label="score")
     return 0
 
 
@@ -80,8 +76,8 @@ def _csv(target: Target, outputs: Array, files: list[str]) -> str:
     row,prediction,probability_blue,probability_red
     1,red,0.119203,0.880797
     """
-    given = target.decode(answers(target, outputs)) if target.task == "classification" else answers(target, outputs)
-    classes = target.task == "classification"
+    classes, given = target.task == "classification", answers(target, outputs)
+    given = target.decode(given) if classes else given
     shares = probabilities(outputs) if classes else np.zeros((len(outputs), 0))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

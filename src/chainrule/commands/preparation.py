@@ -180,10 +180,14 @@ class Preparation:
             return self.encoder.decisions
         return [f"{len(plain)} columns of numbers, each standardised (mean 0, standard deviation 1)", *special]
 
+    @property
+    def notices(self) -> list[str]:
+        """What was odd about the rows of the last ``inputs``."""
+        return [] if isinstance(self.encoder, ArrayScaler) else self.encoder.notices
+
     def describe_columns(self) -> list[str]:
-        """The kind of each column that is used."""
-        if isinstance(self.encoder, ArrayScaler):
-            return [self.encoder.decision]
+        """What becomes of each column of a table that is used."""
+        assert not isinstance(self.encoder, ArrayScaler)
         lines = []
         for column in self.encoder.columns_:
             if isinstance(column, CategoryColumn):

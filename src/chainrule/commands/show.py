@@ -6,6 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from chainrule import nn
+from chainrule.commands.array_scaler import ArrayScaler
 from chainrule.commands.results import sentence
 from chainrule.commands.saved import open_model
 from chainrule.commands.terminal import Screen, print_table
@@ -34,7 +35,8 @@ def show(options: Namespace) -> int:
     screen.blank()
     _show_layers(model.network, preparation.features)
     screen.blank()
-    _show_columns(preparation.describe_columns())
+    if not isinstance(preparation.encoder, ArrayScaler):
+        _show_columns(preparation.describe_columns())
     if preparation.target.task == "classification":
         screen.say("classes", ", ".join(preparation.target.classes))
     else:
@@ -52,7 +54,12 @@ def _show_results(screen: Screen, facts: dict[str, Any]) -> None:
 def _show_layers(network: nn.Module, features: int) -> None:
     summary = nn.summary(network, (1, features))
     rows = [("layer", "kind", "output", "parameters")]
-    rows += [(row.path, row.kind, row.output_shape, f"{row.parameters:,}") for row in summary.rows if row.path]
+    # One row runs through the network; the rows of a batch are nothing that the model is made of.
+    rows += [
+        (row.path, row.kind, row.output_shape.replace("(1, ", "(n, "), f"{row.parameters:,}")
+        for row in summary.rows
+        if row.path
+    ]
     rows.append(("", "", "all", f"{summary.parameters:,}"))
     print_table(rows, right=[3])
 

@@ -50,10 +50,10 @@ class Screen:
         self.stream.flush()
 
 
-def notice(text: str, stream: TextIO | None = None) -> None:
+def notice(text: str, label: str = "note", stream: TextIO | None = None) -> None:
     """A remark beside the results, on stderr."""
     stream = sys.stderr if stream is None else stream
-    print(styled("note:", "yellow", stream), text, file=stream, flush=True)
+    print(styled(f"{label}:", "yellow", stream), text, file=stream, flush=True)
 
 
 def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), stream: TextIO | None = None) -> None:
