@@ -105,7 +105,8 @@ def _fail(message: str, debug: bool, code: int) -> int:
         traceback.print_exc()
     from chainrule.commands.terminal import styled
 
-    print(styled("error:", "red", sys.stderr), message, file=sys.stderr)
+    begin = styled("error:", "red", sys.stderr) + " " if code != INTERRUPTED else ""
+    print(f"{begin}{message}", file=sys.stderr)
     return code
 
 

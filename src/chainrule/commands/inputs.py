@@ -229,7 +229,7 @@ def _target_of(examples: Examples, task: Task | None) -> Target:
         reason = f"{examples.target_name!r} holds numbers that are amounts, not classes: regression{asked}"
         return Target(examples.target_name, "regression", reason)
     names = list(examples.class_names)
-    shown = ", ".join(names) if len(names) <= 5 else f"{names[0]}, {names[1]}, ... {names[-1]}"
+    shown = ", ".join(names) if len(names) <= 5 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
     reason = f"{examples.target_name!r} is one of {len(names)} classes ({shown}): classification{asked}"
     return Target(examples.target_name, "classification", reason, names)
 

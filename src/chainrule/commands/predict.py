@@ -16,11 +16,11 @@ from chainrule.commands.results import answers, probabilities, score, sentence
 from chainrule.commands.saved import TrainedModel, open_model
 from chainrule.commands.terminal import is_terminal, notice
 from chainrule.core.errors import DataError
+from chainrule.core.files import atomic_write
 from chainrule.core.modes import no_grad
 from chainrule.data import Table
 from chainrule.data.target import Target
 from chainrule.tensor import tensor
-from chainrule.core.files import atomic_write
 
 __all__ = ["predict"]
 

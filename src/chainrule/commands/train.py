@@ -108,12 +108,13 @@ class Run:
         screen.say("trained", self._how_it_went(time.perf_counter() - started))
 
     def _how_to_go_on(self) -> str:
-        finished = f"interrupted in epoch {self.trainer.epoch + 1} of {self.settings.epochs}"
-        if not self.folder.checkpoint.exists():
+        finished, checkpoint = f"interrupted in epoch {self.trainer.epoch + 1} of {self.settings.epochs}", self.folder.checkpoint
+        fresh = checkpoint.exists() and checkpoint.stat().st_mtime >= self.started.timestamp() - 1
+        if not fresh and not self.options.resume:
             return f"{finished}, before there was a checkpoint: nothing was kept"
         arguments = [argument for argument in self.options.arguments if argument != "--resume"]
         return (
-            f"{finished}\n  kept:     {self.folder.checkpoint}"
+            f"{finished}\n  kept:     {checkpoint}"
             f"\n  go on:    {shlex.join(['chainrule', *arguments, '--resume'])}"
         )
 
@@ -181,15 +182,7 @@ def _check_resume(resume: bool, folder: RunFolder) -> None:
 
 
 def _say_what_is_there(screen: Screen, folder: RunFolder, seconds: float) -> None:
-    screen.blank()
-    about = {
-        folder.model: "the network with its preprocessing and labels",
-        folder.history: "loss and score of every epoch",
-        folder.report: "curves, mistakes and diagnosis: open it in a browser",
-        folder.checkpoint: "the training as it stood at the end",
-    }
-    width = max(len(str(path)) for path in about)
-    for place, (path, what) in enumerate(about.items()):
-        screen.say("" if place else "written", f"{path!s:<{width}}  {what}")
+    screen.say("written", f"{folder.model}, {folder.history.name} and {folder.checkpoint.name}")
+    screen.say("report", f"{folder.report}, a page to open in a browser")
     screen.say("next", f"chainrule predict {shlex.quote(str(folder.model))} NEW_DATA")
     screen.say("time", f"{duration(seconds)} in all")
