@@ -107,8 +107,6 @@ def test_tensors_and_arrays_give_the_same_bits(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("rate", ["number", "float32", "float64"])
 def test_a_step_can_be_traced(name: str, rate: str) -> None:
     """Without any value, as a compiler will; what the traced program computes is what the step does."""
-    if name.startswith("sgd") and rate == "float64":
-        pytest.skip("SGD takes a learning rate in the dtype of the parameters")
     params, traced = start(), start()
     eager = make(name, params)
     train(eager, params, 2)
@@ -397,3 +395,28 @@ def test_lbfgs_refuses_what_it_cannot_do() -> None:
         optim.LBFGS([{"params": [matrix]}, {"params": [vector]}])
     with pytest.raises(ChainruleError, match="more than one parameter group"):
         optimizer.add_param_group({"params": [vector]})
+
+
+def test_a_parameter_without_axes_stays_an_array() -> None:
+    p = cr.tensor(1.0, requires_grad=True)
+    (p * p).backward()
+    optim.SGD([p], lr=0.1).step()
+    assert p.numpy().shape == () and p.item() == pytest.approx(0.8)
+
+
+def test_numpy_settings_do_not_widen_float32() -> None:
+    p = cr.tensor([1.0], requires_grad=True)
+    (p * p).sum().backward()
+    optim.SGD([p], lr=np.float64(0.1), momentum=np.float64(0.9)).step()
+    assert p.numpy().dtype == np.float32 == p.dtype
+
+
+def test_state_of_another_optimizer_is_refused() -> None:
+    p = cr.tensor([1.0], requires_grad=True)
+    with pytest.raises(CheckpointError, match="another optimizer"):
+        optim.Adam([p]).load_state_dict(optim.SGD([p], lr=0.1).state_dict())
+
+
+def test_whole_numbers_cannot_be_learned() -> None:
+    with pytest.raises(ConfigError, match="int64"):
+        optim.SGD([cr.tensor([1, 2])], lr=0.1)

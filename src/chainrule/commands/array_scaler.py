@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.core.errors import CheckpointError, ShapeError
+from chainrule.core.errors import CheckpointError, DataError, ShapeError
 from chainrule.data.scaling import StandardScaler
 
 __all__ = ["MOST_ROWS", "ArrayScaler"]
@@ -42,8 +42,11 @@ class ArrayScaler:
         self.image_shape = image_shape
 
     def fit(self, x: Array) -> Self:
-        """Learn from the rows of ``x``. Raises DataError for infinities."""
+        """Learn from the rows of ``x``. Raises DataError for infinities, and for numbers that are all the same."""
         sample = np.asarray(x[:MOST_ROWS])
+        if not sample.size or (sample == sample[:1]).all():
+            received = f"{len(sample):,} rows, all of the same numbers" if sample.size else f"rows of shape {x.shape[1:]}"
+            raise DataError("learn from arrays", received, "numbers that tell rows apart")
         self.shape = sample.shape[1:]
         together = self.image_shape is not None or len(self.shape) > 1
         scaler = StandardScaler().fit(sample.reshape(-1) if together else sample)

@@ -44,15 +44,14 @@ class RunFolder:
         return self.model, self.checkpoint, self.history, self.report
 
 
-def open_folder(out: str | None, name: str) -> RunFolder:
-    """The folder ``out``, or ``runs/<name>``, made if it is not there and known to take files.
+def open_folder(folder: RunFolder) -> None:
+    """Make the folder if it is not there, and see that it takes files.
 
     A folder that holds files of the names that a run writes must hold a model or checkpoint of chainrule's, else they are
     someone else's and nothing is touched.
 
     Errors: ConfigError for a folder that cannot be made or written, or that holds someone else's files.
     """
-    folder = RunFolder(Path(out) if out else Path("runs") / name)
     asked = f"write into {folder.path}"
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -71,7 +70,6 @@ def open_folder(out: str | None, name: str) -> RunFolder:
             asked, f"{names}, which no run of chainrule left there", "an empty folder, a new one, or that of a run",
             "name another with --out, or move these files",
         )  # fmt: skip
-    return folder
 
 
 def _is_ours(path: Path, kind: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,10 +25,13 @@ Kind = Literal["set", "table", "npz", "npy", "images", "image"]
 _TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 _IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
+#: A column in which at most this share of the cells is text, and all others are numbers, was meant to hold numbers.
+_FEW_TEXTS = 0.1
+
 #: A fix that the library gives in Python is given here as the option that does the same.
 _OPTIONS = (
     ("size=", "pass --image-size HEIGHTxWIDTH to resize them all"),
-    ("inputs=", "rename the arrays, or name that of the targets with --target"),
+    ("inputs=", "rename the arrays in the file, such as x and y"),
     ("delimiter=", "mend that line"),
     ("data_dir=", "go online, put the files into a folder and name it with --data-dir, or set CHAINRULE_DATA"),
     ("use read_npz", "name the file .npz"),
@@ -53,6 +56,7 @@ class Rows:
     licence: str = ""
     test: Rows | None = None
     image_shape: tuple[int, ...] | None = None
+    resized: bool = False
     files: list[str] = field(default_factory=list)
     decisions: list[tuple[str, str]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -103,6 +107,7 @@ def read_rows(
     data_dir: str | None = None,
     seed: int = 0,
     image_size: tuple[int, int] | None = None,
+    categories: Sequence[str] = (),
 ) -> Rows:
     """The rows of DATA with their targets, for training.
 
@@ -113,6 +118,10 @@ def read_rows(
     (150, ['setosa', 'versicolor', 'virginica'], 'sepal length (cm)')
     """
     kind = data_kind(name)
+    if categories and kind != "table":
+        raise ConfigError("--category", f"DATA {name!r} is no table", "--category with a table", "leave --category out")
+    if image_size is not None and kind != "images":
+        raise ConfigError("--image-size", f"DATA {name!r} is no folder of pictures", "--image-size with one", "leave it out")
     if target is not None and kind in ("set", "images"):
         what = (
             "a set, whose target is known"
@@ -126,13 +135,15 @@ def read_rows(
         if kind == "set":
             return rows_of_examples(data.load(name, data_dir, seed), task)
         if kind == "images":
-            return rows_of_examples(data.read_images(name, image_size), task)
+            rows = rows_of_examples(data.read_images(name, image_size), task)
+            rows.resized = image_size is not None
+            return rows
         if kind == "npz":
             return rows_of_examples(data.read_npz(name, targets=target), task)
         if kind == "npy":
             return rows_of_examples(_matrix_examples(name, target), task)
         if kind == "table":
-            return _rows_of_table(name, target, task)
+            return _rows_of_table(name, target, task, categories)
     raise DataError(
         f"reading {name}", "a single picture", "pictures with their classes: folder/class/picture", "name the folder"
     )
@@ -253,8 +264,11 @@ def _matrix_examples(name: str, target: str | None) -> Examples:
     return make_examples(inputs, np.array(array[:, place]), target_name=chosen, name=Path(name).stem, source=name)
 
 
-def _rows_of_table(name: str, target: str | None, task: Task | None) -> Rows:
-    table = data.read_csv(name)
+def _rows_of_table(name: str, target: str | None, task: Task | None, categories: Sequence[str]) -> Rows:
+    table = data.read_csv(name, kinds=dict.fromkeys(categories, "category"))
+    for column in table.names:
+        if table.kinds[column] in ("category", "text") and column not in categories:
+            _check_unmixed(name, column, table[column])
     choice = choose_target(table, target)
     chosen = choose_task(table[choice.name], choice.name, task)
     known = chosen.known(table[choice.name])
@@ -271,6 +285,29 @@ def _rows_of_table(name: str, target: str | None, task: Task | None) -> Rows:
         stem, features, targets, chosen, source=name, notices=list(chosen.notices),
         decisions=[("data", size), ("target", choice.reason), ("", chosen.reason)],
     )  # fmt: skip
+
+
+def _check_unmixed(name: str, column: str, words: Array) -> None:
+    """Refuse a column of numbers in which a few cells are text: read as categories, it would teach nothing."""
+    known = [(row, word) for row, word in enumerate(words.tolist(), 1) if word is not None]
+    texts = [(row, word) for row, word in known if not _is_number(word)]
+    if len(known) < 3 or len(texts) > max(1, _FEW_TEXTS * len(known)):
+        return
+    row, word = texts[0]
+    more = f", and {len(texts) - 1} more like it" if len(texts) > 1 else ""
+    raise DataError(
+        f"reading {name}", f"{word!r} in row {row} of column {column!r}{more}",
+        f"a number, like the other {len(known) - len(texts)} values of that column",
+        f"mend or empty that cell, or pass --category {column} if these are names",
+    )  # fmt: skip
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,6 @@ from chainrule.core.errors import DataError
 from chainrule.data import Table, convert
 from chainrule.data.examples import Examples
 from chainrule.data.readers import image_folders
-from chainrule.data.storage import reading
 from chainrule.data.target import Target
 
 __all__ = ["read_new_rows", "true_answers"]
@@ -45,8 +46,15 @@ def read_new_rows(name: str, preparation: Preparation, data_dir: str | None = No
             return _pictures(Path(name), preparation)
         if kind == "table":
             return _from_table(data.read_csv(name), name, preparation)
-        examples = data.load(name, data_dir) if kind == "set" else _arrays(name, kind)
+        examples = data.load(name, data_dir) if kind == "set" else _arrays(name, kind, preparation)
     rows = _from_examples(examples.test or examples, preparation)
+    scaler = preparation.encoder
+    if isinstance(scaler, ArrayScaler) and int(np.prod(np.shape(rows.features)[1:])) != scaler.features:
+        what = "pictures" if scaler.image_shape else "arrays"
+        raise DataError(
+            f"answer for {name}", f"rows of shape {np.shape(rows.features)[1:]}",
+            f"{what} of shape {scaler.shape}, as the model was trained on",
+        )  # fmt: skip
     if kind == "set":
         part = "rows set apart for testing" if examples.test else "rows are answered, also those it was trained on"
         rows.notices.append(f"all {len(rows):,} {part}")
@@ -114,18 +122,32 @@ def _named_columns(examples: Examples, preparation: Preparation) -> Table:
     return Table(dict(zip(names, inputs.T, strict=True)), dict.fromkeys(names, "number"), name=examples.name)
 
 
-def _arrays(name: str, kind: str) -> Examples:
+def _arrays(name: str, kind: str, preparation: Preparation) -> Examples:
     """The examples of an NPZ file; of one without targets, or of an NPY file, the inputs alone."""
     if kind == "npy":
-        return _unanswered(data.read_npy(name, mmap=True), name)
+        matrix = data.read_npy(name, mmap=True)
+        place = re.fullmatch(r"column_(\d+)", preparation.target.name)
+        if place and matrix.ndim == 2 and matrix.shape[1] == preparation.features + 1:
+            # The matrix as it was for training, with the target among its columns.
+            return Examples(np.delete(matrix, int(place[1]) - 1, axis=1), matrix[:, int(place[1]) - 1], name=name)
+        return _unanswered(matrix, name)
     try:
         return data.read_npz(name)
-    except DataError:
-        with reading(name), np.load(name, allow_pickle=False) as archive:
-            found = [key for key in _INPUT_NAMES if key in archive.files] or list(archive.files)[:1]
-            if set(archive.files) - set(found) or not found:
-                raise
-            return _unanswered(archive[found[0]], name)
+    except DataError as problem:
+        inputs = _only_array(name)
+        if inputs is None:
+            raise problem
+        return _unanswered(inputs, name)
+
+
+def _only_array(name: str) -> Array | None:
+    """The array of an NPZ file that holds one, or one with the name of inputs; None for any other file."""
+    try:
+        with open(name, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            found = [key for key in _INPUT_NAMES if key in archive.files] or list(archive.files)[:2]
+            return archive[found[0]] if len(found) == 1 else None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
+        return None
 
 
 def _unanswered(inputs: Array, name: str) -> Examples:
@@ -143,7 +165,7 @@ def _pictures(path: Path, preparation: Preparation) -> Rows:
     files = image_folders._image_files(path) if path.is_dir() else [path]
     if not files:
         raise DataError(f"reading {path}", "no picture in it", f"files ending in {' '.join(sorted(image_folders.SUFFIXES))}")
-    pictures = np.stack([_picture(file, shape) for file in files])
+    pictures = np.stack([_picture(file, shape, preparation.resize) for file in files])
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
     # Where every picture lies in a subfolder named after a class, these are the true answers.
     parents = [Path(name).parent.name for name in names]
@@ -153,9 +175,9 @@ def _pictures(path: Path, preparation: Preparation) -> Rows:
     return rows
 
 
-def _picture(file: Path, shape: tuple[int, ...]) -> Array:
+def _picture(file: Path, shape: tuple[int, ...], resize: bool) -> Array:
     (height, width), _ = image_folders._header(file)
-    if (height, width) != shape[:2]:
+    if (height, width) != shape[:2] and not resize:
         received, expected = f"{height} x {width} pixels", f"{shape[0]} x {shape[1]}, as the model was trained on"
         raise DataError(f"answer for {file}", received, expected, "crop or resize it as the training pictures were")
     return image_folders._pixels(file, shape)

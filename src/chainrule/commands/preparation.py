@@ -119,10 +119,17 @@ class Preparation:
     encoder: a TablePreprocessor for tables, an ArrayScaler for arrays and pictures
     target:  classes, or mean and scale of the amounts
     columns: names of the table's feature columns in training, used or not
+    resize:  whether pictures of another size are resized, as the training pictures were
     """
 
-    def __init__(self, encoder: TablePreprocessor | ArrayScaler, target: Target, columns: tuple[str, ...] = ()) -> None:
-        self.encoder, self.target, self.columns = encoder, target, columns
+    def __init__(
+        self,
+        encoder: TablePreprocessor | ArrayScaler,
+        target: Target,
+        columns: tuple[str, ...] = (),
+        resize: bool = False,
+    ) -> None:
+        self.encoder, self.target, self.columns, self.resize = encoder, target, columns, resize
 
     @classmethod
     def learn(cls, rows: Rows, train: Array) -> Self:
@@ -133,7 +140,7 @@ class Preparation:
             return cls(TablePreprocessor().fit(rows.features.take(train)), target, rows.features.names)
         # Sorted, since a memory-mapped file is read from front to back.
         sample = np.sort(train[:MOST_ROWS])
-        return cls(ArrayScaler(rows.image_shape).fit(rows.features[sample]), target)
+        return cls(ArrayScaler(rows.image_shape).fit(rows.features[sample]), target, resize=rows.resized)
 
     @property
     def features(self) -> int:
@@ -198,7 +205,12 @@ class Preparation:
 
     def state(self) -> dict[str, Any]:
         """What was learned, as plain JSON values."""
-        return {"encoder": self.encoder.state(), "target": self.target.state(), "columns": list(self.columns)}
+        return {
+            "encoder": self.encoder.state(),
+            "target": self.target.state(),
+            "columns": list(self.columns),
+            "resize": self.resize,
+        }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
@@ -206,6 +218,7 @@ class Preparation:
         try:
             encoder = state["encoder"]
             kind: Any = {"ArrayScaler": ArrayScaler, "TablePreprocessor": TablePreprocessor}[encoder["kind"]]
-            return cls(kind.from_state(encoder), Target.from_state(state["target"]), tuple(state["columns"]))
+            target = Target.from_state(state["target"])
+            return cls(kind.from_state(encoder), target, tuple(state["columns"]), bool(state["resize"]))
         except (KeyError, TypeError) as error:
             raise CheckpointError("restore the preprocessing", f"a state damaged at {error}", "its state()") from None

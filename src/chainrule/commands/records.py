@@ -52,7 +52,7 @@ def run_record(run: Run, results: Results) -> RunRecord:
         ),
         model=f"A network {run.shape}",
         settings=asdict(run.settings),
-        decisions=[text for _, text in run.decisions] + _all_columns(run),
+        decisions=[f"{label}: {text}" if label else text for label, text in run.decisions] + _all_columns(run),
         started=run.started.isoformat(sep=" ", timespec="seconds"),
         **known,
     )

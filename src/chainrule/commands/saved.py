@@ -42,7 +42,12 @@ def open_model(name: str) -> tuple[TrainedModel, Path]:
             f"read {path}", "no model yet: its training was interrupted", "a finished run",
             "run the same chainrule train again with --resume",
         )  # fmt: skip
-    network, extra = load_with_extra(path)
+    try:
+        network, extra = load_with_extra(path)
+    except CheckpointError as problem:
+        if "checkpoint" in problem.received:
+            problem.fix = "name the model.safetensors of a finished run; chainrule train ... --resume finishes one"
+        raise
     if not isinstance(extra, dict) or "trained_model" not in extra:
         raise CheckpointError(
             f"read {path}", "a network without preprocessing and labels, as chainrule.save writes it",

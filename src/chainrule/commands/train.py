@@ -35,15 +35,19 @@ __all__ = ["train"]
 def train(options: Namespace) -> int:
     """Run the command; returns its exit code."""
     screen, started = Screen(quiet=options.quiet), time.perf_counter()
-    rows = read_rows(options.data, options.target, options.task, options.data_dir, options.seed, options.image_size)
+    rows = read_rows(
+        options.data, options.target, options.task, options.data_dir, options.seed, options.image_size, options.category
+    )
     split = split_rows(rows, options.validation, options.test, options.seed)
     preparation = Preparation.learn(rows, split.train)
     pictures, validated = rows.image_shape is not None, len(split.validation) > 0
     settings, reasons = choose_settings(options, len(split.train), preparation.features, pictures, validated)
     inputs = [("" if place else "inputs", text) for place, text in enumerate(preparation.decisions)]
     decisions = [*rows.decisions, ("split", split.decision), *inputs, *reasons]
-    folder = open_folder(options.out, rows.name or Path(options.data).resolve().name)
+    name = rows.name or Path(options.data).resolve().name
+    folder = RunFolder(Path(options.out) if options.out else Path("runs") / name)
     _check_resume(options.resume, folder)
+    open_folder(folder)
 
     for remark in rows.notices:
         notice(remark)
@@ -143,7 +147,7 @@ class Run:
         if not np.isfinite(self.outputs).all():
             raise DataError(
                 f"train on {self.rows.name}", "a network whose outputs are not finite: the training ran away",
-                "finite outputs", f"lower the learning rate: --lr {self.settings.lr / 10:g}",
+                "finite outputs", f"lower the learning rate: --lr {min(self.settings.lr / 10, 0.001):g}",
             )  # fmt: skip
         scores = score(target, truth, answers(target, self.outputs))
         return Results(where, len(truth), scores, baseline(target, self.rows.targets[self.split.train], truth))

@@ -48,6 +48,10 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         known = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
+            if isinstance(p, Tensor) and not p.aval.floating:
+                raise ConfigError(
+                    type(self).__name__, f"a tensor of {p.dtype}", "floats, which can move by small steps", "cast it first"
+                )
             if not isinstance(p, Tensor) or not p.is_leaf:
                 raise ConfigError(
                     type(self).__name__,
@@ -62,7 +66,9 @@ class Optimizer:
             raise ConfigError(
                 type(self).__name__, f"the setting {min(unknown)!r}", f"one of {', '.join(self.defaults)}", "rename it"
             )
-        self.param_groups.append({**self.defaults, **group, "params": params})
+        # NumPy's numbers would not be weak beside float32 parameters, as Python's are.
+        settings = {k: v.item() if isinstance(v, np.generic) else v for k, v in {**self.defaults, **group}.items()}
+        self.param_groups.append({**settings, "params": params})
 
     def rule(self, p: Any, g: Any, state: State, group: Group) -> tuple[Any, State]:
         """The new value of a parameter, and what to remember, from its value and gradient."""
@@ -106,7 +112,7 @@ class Optimizer:
                     gradient = gradient.node.value
                 memory = {name: t.node.value for name, t in state[p].items()} if p in state else {}
                 new, memory = rule(p.node.value, gradient, memory, group)
-                p._replace_leaf(new)
+                p._replace_leaf(new if type(new) is np.ndarray else np.asarray(new))
                 if memory:
                     state[p] = {name: Tensor._wrap(np.asarray(v)) for name, v in memory.items()}
 
@@ -143,6 +149,14 @@ class Optimizer:
                 f"groups of {sizes} parameters",
                 f"groups of {mine}",
                 "make the optimizer with the same groups first",
+            )
+        missing = [name for name in self.defaults for group in saved["param_groups"] if name not in group]
+        if missing:
+            raise CheckpointError(
+                f"{type(self).__name__}.load_state_dict",
+                f"a state without {missing[0]!r}: another optimizer's",
+                f"settings {', '.join(self.defaults)}",
+                "make the optimizer that the state was saved from",
             )
         params = [p for group in self.param_groups for p in group["params"]]
         for group, other in zip(self.param_groups, saved["param_groups"], strict=True):

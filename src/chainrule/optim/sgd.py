@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.core.errors import ConfigError
+from chainrule.optim.memory import in_dtype_of
 from chainrule.optim.optimizer import Group, Optimizer, State, check_settings
 
 __all__ = ["SGD"]
@@ -71,4 +72,5 @@ class SGD(Optimizer):
             velocity = g if velocity is None else velocity * momentum + g * (1 - group["dampening"])
             state = {"momentum_buffer": velocity}
             g = g + velocity * momentum if group["nesterov"] else velocity
-        return p - g * group["lr"], state
+        lr = group["lr"]
+        return p - g * (lr if type(lr) is float else in_dtype_of(p, lr)), state

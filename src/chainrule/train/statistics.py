@@ -68,7 +68,9 @@ def layer_statistics(
         before = {id(p): p.numpy() for p in model.parameters()}
         gradients = {id(p): p.grad.numpy() for p in model.parameters() if p.grad is not None}
         # L-BFGS measures its step by many evaluations of the loss; no single one is typical.
-        updates = {} if optimizer is None or isinstance(optimizer, LBFGS) else _updates(model, optimizer, before)
+        # A schedule that has ended at 0 leaves no step to look at.
+        still = optimizer is None or isinstance(optimizer, LBFGS) or not any(g["lr"] for g in optimizer.param_groups)
+        updates = {} if optimizer is None or still else _updates(model, optimizer, before)
     if not outputs:
         raise DataError("layer_statistics", "a model that called no layer", "layers inside the model", "")
     return [_statistics(path, layers[path], parts, before, gradients, updates) for path, parts in outputs.items()]
