@@ -19,7 +19,7 @@ FILES = ["checkpoint.safetensors", "history.csv", "model.safetensors", "report.h
 def score(outcome: Outcome, name: str = "accuracy") -> float:
     """The score on the line that tells the test result."""
     assert outcome.code == 0, outcome.err
-    found = re.search(rf"^(?:test|training) .*{name} (-?[\d.]+)", outcome.out, re.MULTILINE)
+    found = re.search(rf"^(?:test|training) .*?{name} (-?[\d.]+)", outcome.out, re.MULTILINE)
     assert found, outcome.out
     return float(found[1])
 
