@@ -185,7 +185,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="a set, a table, arrays, or a folder of pictures")
     data = parser.add_argument_group("data")
     data.add_argument("--target", metavar="NAME", help="column (table) or array (NPZ) to predict")
-    data.add_argument("--category", action="append", default=[], metavar="NAME", help="column whose numbers are names; may be repeated")
+    data.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="column whose numbers are names; may be repeated",
+    )
     data.add_argument("--task", type=_one_of("classification", "regression"), help="classification or regression")
     data.add_argument("--validation", type=_share, metavar="SHARE", help="held out to watch the training, such as 0.2")
     data.add_argument("--test", type=_share, metavar="SHARE", help="held out for the final score, such as 0.2")

@@ -61,6 +61,10 @@ class Methods:
     def __rmatmul__(self, other: Any) -> Tensor:
         return ops.matmul(other, self)
 
+    def dot(self, other: Any) -> Tensor:
+        """Matrix product, or inner product of vectors."""
+        return ops.matmul(self, other)
+
     def __neg__(self) -> Tensor:
         return ops.negative(self)
 

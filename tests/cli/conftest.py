@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.command import Command, Outcome
 
 from chainrule.cli import main
+from cli.command import Command, Outcome
 
 
 @pytest.fixture
-def chainrule(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
+def chainrule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """``chainrule("train", "iris")`` in an empty folder."""
     monkeypatch.chdir(tmp_path)
 

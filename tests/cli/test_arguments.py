@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from cli.command import Command
 
 import chainrule as cr
 from chainrule import cli, data, nn, optim
 from chainrule.commands import network
+from cli.command import Command
 
 
 def test_the_names_in_the_help_are_those_of_the_library() -> None:

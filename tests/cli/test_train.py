@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.command import Command, Outcome
 
 import chainrule as cr
 from chainrule.train.tensor_files import read_tensors
+from cli.command import Command, Outcome
 
 FILES = ["checkpoint.safetensors", "history.csv", "model.safetensors", "report.html"]
 
@@ -41,7 +41,18 @@ def test_iris_reaches_95_percent_and_tells_every_decision(chainrule: Command) ->
     outcome = chainrule("train", "iris")
     assert score(outcome) >= 0.95
     assert names_in(Path("runs/iris")) == FILES
-    for label in ("data", "target", "split", "inputs", "network", "epochs", "optimizer", "folder", "trained", "written"):
+    for label in [
+        "data",
+        "target",
+        "split",
+        "inputs",
+        "network",
+        "epochs",
+        "optimizer",
+        "folder",
+        "trained",
+        "written",
+    ]:
         assert re.search(rf"^{label}\s+\S", outcome.out, re.MULTILINE), label
     assert "96 train, 24 validate, 30 test; drawn class by class with seed 0" in outcome.out
     assert "always answering the most common class: 0.333" in outcome.out
@@ -199,7 +210,9 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(chainrule: 
 
 def test_settings_are_taken_as_given(chainrule: Command) -> None:
     options = "--hidden 7,5 --activation tanh --batch-norm --dropout 0.1 --optimizer momentum --lr 0.02 --batch-size 10"
-    outcome = chainrule("train", "iris", *options.split(), "--weight-decay", "0.001", "--epochs", 2, "--validation", "0.25")
+    outcome = chainrule(
+        "train", "iris", *options.split(), "--weight-decay", "0.001", "--epochs", 2, "--validation", "0.25"
+    )
     assert "2 epochs of 4 > 7 > 5 > 3" in outcome.out
     assert "7 and 5 hidden units, tanh, batch normalisation, dropout 0.1" in outcome.out
     assert "momentum, learning rate 0.02, batches of 10, weight decay 0.001" in outcome.out

@@ -36,6 +36,8 @@ class ArrayScaler:
     scale: Array
     #: The brightest level seen: 255 in files, 16 in the digits of scikit-learn.
     highest: float
+    #: Standard deviation of the mean of a row, after scaling: how much brighter than another a picture may be.
+    spread: float
     decision: str
 
     def __init__(self, image_shape: tuple[int, ...] | None = None) -> None:
@@ -45,13 +47,16 @@ class ArrayScaler:
         """Learn from the rows of ``x``. Raises DataError for infinities, and for numbers that are all the same."""
         sample = np.asarray(x[:MOST_ROWS])
         if not sample.size or (sample == sample[:1]).all():
-            received = f"{len(sample):,} rows, all of the same numbers" if sample.size else f"rows of shape {x.shape[1:]}"
+            received = (
+                f"{len(sample):,} rows, all of the same numbers" if sample.size else f"rows of shape {x.shape[1:]}"
+            )
             raise DataError("learn from arrays", received, "numbers that tell rows apart")
         self.shape = sample.shape[1:]
         together = self.image_shape is not None or len(self.shape) > 1
         scaler = StandardScaler().fit(sample.reshape(-1) if together else sample)
         self.mean, self.scale = (np.asarray(value, np.float32) for value in (scaler.mean_, scaler.scale_))
         self.highest = float(np.nanmax(sample)) if sample.size else 0.0
+        self.spread = float(self.transform(sample).mean(axis=1).std())
         self.decision = self._decide(sample)
         return self
 
@@ -93,6 +98,7 @@ class ArrayScaler:
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "highest": self.highest,
+            "spread": self.spread,
             "decision": self.decision,
         }
 
@@ -104,7 +110,8 @@ class ArrayScaler:
             scaler = cls(None if image_shape is None else tuple(image_shape))
             scaler.shape = tuple(state["shape"])
             scaler.mean, scaler.scale = (np.asarray(state[name], np.float32) for name in ("mean", "scale"))
-            scaler.highest, scaler.decision = float(state["highest"]), str(state["decision"])
+            scaler.highest, scaler.spread = float(state["highest"]), float(state["spread"])
+            scaler.decision = str(state["decision"])
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError("restore an ArrayScaler", f"a state damaged at {error}", "its state()") from None
         return scaler

@@ -121,7 +121,9 @@ def read_rows(
     if categories and kind != "table":
         raise ConfigError("--category", f"DATA {name!r} is no table", "--category with a table", "leave --category out")
     if image_size is not None and kind != "images":
-        raise ConfigError("--image-size", f"DATA {name!r} is no folder of pictures", "--image-size with one", "leave it out")
+        raise ConfigError(
+            "--image-size", f"DATA {name!r} is no folder of pictures", "--image-size with one", "leave it out"
+        )
     if target is not None and kind in ("set", "images"):
         what = (
             "a set, whose target is known"

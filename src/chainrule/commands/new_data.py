@@ -31,8 +31,8 @@ _INPUT_NAMES = ("inputs", "x", "X", "data", "images", "x_test", "X_test", "test_
 #: Pixel levels up to this are of pictures with fewer levels than the 256 of image files, such as the 8 x 8 digits.
 _FEW_LEVELS = 32
 
-#: Pictures whose mean is this many standard deviations from that of the training pictures are not like them.
-_UNLIKE = 1.0
+#: Pictures whose mean is this many standard deviations from that of training pictures are not like them.
+_UNLIKE = 4.0
 
 
 def read_new_rows(name: str, preparation: Preparation, data_dir: str | None = None) -> Rows:
@@ -48,17 +48,22 @@ def read_new_rows(name: str, preparation: Preparation, data_dir: str | None = No
             return _from_table(data.read_csv(name), name, preparation)
         examples = data.load(name, data_dir) if kind == "set" else _arrays(name, kind, preparation)
     rows = _from_examples(examples.test or examples, preparation)
-    scaler = preparation.encoder
-    if isinstance(scaler, ArrayScaler) and int(np.prod(np.shape(rows.features)[1:])) != scaler.features:
-        what = "pictures" if scaler.image_shape else "arrays"
-        raise DataError(
-            f"answer for {name}", f"rows of shape {np.shape(rows.features)[1:]}",
-            f"{what} of shape {scaler.shape}, as the model was trained on",
-        )  # fmt: skip
+    if not isinstance(rows.features, Table):
+        _check_width(name, rows.features, preparation)
     if kind == "set":
         part = "rows set apart for testing" if examples.test else "rows are answered, also those it was trained on"
         rows.notices.append(f"all {len(rows):,} {part}")
     return rows
+
+
+def _check_width(name: str, features: Array, preparation: Preparation) -> None:
+    """Refuse rows of another shape than those the model was trained on."""
+    scaler, shape = preparation.encoder, features.shape[1:]
+    if isinstance(scaler, ArrayScaler) and int(np.prod(shape)) != scaler.features:
+        expected = (
+            f"{'pictures' if scaler.image_shape else 'rows'} of shape {scaler.shape}, as the model was trained on"
+        )
+        raise DataError(f"answer for {name}", f"rows of shape {shape}", expected)
 
 
 def true_answers(target: Target, values: Array) -> tuple[Array, Array]:
@@ -164,7 +169,9 @@ def _pictures(path: Path, preparation: Preparation) -> Rows:
         raise DataError(f"answer for {path}", "pictures", "numbers, which is what the model was trained on")
     files = image_folders._image_files(path) if path.is_dir() else [path]
     if not files:
-        raise DataError(f"reading {path}", "no picture in it", f"files ending in {' '.join(sorted(image_folders.SUFFIXES))}")
+        raise DataError(
+            f"reading {path}", "no picture in it", f"files ending in {' '.join(sorted(image_folders.SUFFIXES))}"
+        )
     pictures = np.stack([_picture(file, shape, preparation.resize) for file in files])
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
     # Where every picture lies in a subfolder named after a class, these are the true answers.
@@ -191,9 +198,8 @@ def _adapt(rows: Rows, preparation: Preparation) -> None:
         rows.features = rows.features.astype(np.float32) * (scaler.highest / 255)
         rows.notices.append(f"pixels of 0 to 255 brought to 0 to {scaler.highest:g}, as in training")
     distance = float(scaler.transform(rows.features).mean())
-    if abs(distance) > _UNLIKE:
+    if abs(distance) > _UNLIKE * scaler.spread:
         than = "brighter" if distance > 0 else "darker"
         rows.notices.append(
-            f"these pictures are much {than} than those the model learned from ({distance:+.1f} standard deviations); "
-            "are black and white the other way round?"
+            f"much {than} than the pictures the model learned from: are black and white the other way round?"
         )

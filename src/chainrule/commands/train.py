@@ -112,15 +112,13 @@ class Run:
         screen.say("trained", self._how_it_went(time.perf_counter() - started))
 
     def _how_to_go_on(self) -> str:
-        finished, checkpoint = f"interrupted in epoch {self.trainer.epoch + 1} of {self.settings.epochs}", self.folder.checkpoint
+        checkpoint = self.folder.checkpoint
+        finished = f"interrupted in epoch {self.trainer.epoch + 1} of {self.settings.epochs}"
         fresh = checkpoint.exists() and checkpoint.stat().st_mtime >= self.started.timestamp() - 1
         if not fresh and not self.options.resume:
             return f"{finished}, before there was a checkpoint: nothing was kept"
         arguments = [argument for argument in self.options.arguments if argument != "--resume"]
-        return (
-            f"{finished}\n  kept:     {checkpoint}"
-            f"\n  go on:    {shlex.join(['chainrule', *arguments, '--resume'])}"
-        )
+        return f"{finished}\n  kept:     {checkpoint}\n  go on:    {shlex.join(['chainrule', *arguments, '--resume'])}"
 
     def _how_it_went(self, seconds: float) -> str:
         history = self.trainer.history

@@ -160,7 +160,8 @@ class Module:
         if self._hooks:
             out = self._run_hooks(args, out)
         if outer is not None and mode.calls is not None:
-            mode.calls.append((scope, args, out))
+            # While gradients are recorded the tape keeps these tensors anyway; else their shapes will do.
+            mode.calls.append((scope, args, out) if mode.grad else (scope, _shape_of(args), _shape_of(out)))
         return out
 
     def _run_hooks(self, args: tuple[Any, ...], out: Any) -> Any:
@@ -370,6 +371,9 @@ def _explain(error: ChainruleError, scope: Any, args: tuple[Any, ...], calls: li
     error.context.append(f"  {'input:':<9} {_shape_of(args)} to {layer_path(scope)}")
     if calls:
         error.context.append("  shapes up to there:")
-        rows = [(layer_path(s), _shape_of(a), _shape_of(out)) for s, a, out in calls]
+        rows = [
+            (layer_path(s), *(v if isinstance(v, str) else _shape_of(v) for v in (before, after)))
+            for s, before, after in calls
+        ]
         width = max(len(path) for path, _, _ in rows)
         error.context += [f"    {path:<{width}}  {before} -> {after}" for path, before, after in rows]
