@@ -55,7 +55,7 @@ def test_a_class_with_a_single_row_does_not_stop_the_split() -> None:
 
 def test_shares_that_leave_nothing() -> None:
     rows = rows_of(np.zeros((30, 1)), np.arange(30))
-    with pytest.raises(DataError, match="30 of 30 rows held out by --test 0.99"):
+    with pytest.raises(DataError, match=r"30 of 30 rows held out by --test 0\.99"):
         split_rows(rows, None, 0.99, seed=0)
     rows.test = rows
     with pytest.raises(ConfigError, match="test rows of its own"):

@@ -25,7 +25,7 @@ class ArrayScaler:
     Pictures, and arrays of three or more axes, have one mean and one scale for all positions, so that neighbours stay
     comparable; matrices (n, d) have one of each for every column. A missing number (NaN) becomes the mean, hence 0.
 
-    >>> pixels = np.array([[[0, 255], [0, 255]]] * 3, np.uint8)
+    >>> pixels = np.array([[[0, 255], [0, 255]], [[255, 0], [255, 0]]], np.uint8)
     >>> scaler = ArrayScaler(image_shape=(2, 2)).fit(pixels)
     >>> scaler.transform(pixels)[0].tolist(), scaler.decision
     ([-1.0, 1.0, -1.0, 1.0], '2 x 2 pixels of 0 to 255, scaled by one mean (127.5) and standard deviation (127.5)')
@@ -77,7 +77,7 @@ class ArrayScaler:
         return int(np.prod(self.shape))
 
     def transform(self, x: Array) -> npt.NDArray[np.float32]:
-        """Inputs (n, d). Raises ShapeError for rows of another shape than at fit."""
+        """Inputs (n, d). Raises ShapeError for rows of another shape than at fit, DataError for infinities."""
         if x.shape[1:] != self.shape and int(np.prod(x.shape[1:])) != self.features:
             raise ShapeError(
                 "scale rows for the network", f"rows of shape {x.shape[1:]}", f"shape {self.shape}, as in training"
@@ -86,6 +86,11 @@ class ArrayScaler:
         scaled -= self.mean
         scaled /= self.scale
         if x.dtype.kind == "f":
+            if np.isinf(scaled).any():
+                place = int(np.argwhere(np.isinf(scaled))[0][0])
+                raise DataError(
+                    "scale rows for the network", f"infinity in row {place + 1} of {len(x)}", "finite numbers, or NaN"
+                )
             np.nan_to_num(scaled, copy=False)
         return scaled.reshape(len(x), -1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from chainrule.core.aval import Aval, bool_, broadcast_shapes, float32, float64, int64, is_float, promote_dtypes
+from chainrule.core.aval import Aval, bool_, broadcast_shapes, int64, is_float, promote_dtypes
 from chainrule.core.errors import DTypeError
 from chainrule.core.modes import get_default_dtype
 
@@ -199,8 +199,3 @@ class Elementwise(Op):
                 draw(*s, low=lo, high=hi, seed=i) for i, (s, (lo, hi)) in enumerate(zip(group, cls.domain, strict=True))
             ]
             yield Sample(cls.of(), tuple(drawn))
-
-
-def float_or_default(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """``dtype`` if it is a float, else the default one."""
-    return dtype if dtype in (float32, float64) else get_default_dtype()
