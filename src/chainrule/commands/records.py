@@ -29,14 +29,16 @@ def run_record(run: Run, results: Results) -> RunRecord:
     # The layers are judged on a sample; all training rows at once, scaled, would not fit beside large data.
     sample = split.train[np.unique(np.linspace(0, len(split.train) - 1, MOST_SAMPLED).astype(np.int64))]
     known: dict[str, Any] = {}
-    if isinstance(run.tested.features, Table) and target.task == "classification":
-        known["wrong"] = _wrong_rows(run, run.tested.features)
     tested = results.where == "test"
+    if tested and isinstance(run.tested.features, Table) and target.task == "classification":
+        known["wrong"] = _wrong_rows(run, run.tested.features)
+    if run.kept_epoch:
+        known["outcome"] = f"{run.kept_epoch.replace('epoch', 'Epoch', 1)}: the weights are those of that epoch."
     record = make_record(
         run.trainer,
         run.trainer.history,
         _examples(run, rows, sample),
-        _examples(run, run.tested, run.test_rows),
+        _examples(run, run.tested, run.test_rows) if tested else None,
         shown=None if isinstance(run.tested.features, Table) else run.tested.features[run.test_rows],
         decode=target.decode,
         data=DataDescription(
@@ -51,13 +53,14 @@ def run_record(run: Run, results: Results) -> RunRecord:
             class_counts=_class_counts(run),
         ),
         model=f"A network {run.shape}",
-        settings=asdict(run.settings),
+        settings={name: value for name, value in asdict(run.settings).items() if name != "optimizer"},
         decisions=[f"{label}: {text}" if label else text for label, text in run.decisions] + _all_columns(run),
         started=run.started.isoformat(sep=" ", timespec="seconds"),
         **known,
     )
-    # In the target's own unit, where the trainer counts in standard deviations; training rows are no test.
-    record.test = dict(results.scores) if tested else {}
+    if tested:
+        # In the target's own unit, where the trainer counts in standard deviations.
+        record.test = dict(results.scores)
     return record
 
 

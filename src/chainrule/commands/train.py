@@ -47,6 +47,8 @@ def train(options: Namespace) -> int:
     name = rows.name or Path(options.data).resolve().name
     folder = RunFolder(Path(options.out) if options.out else Path("runs") / name)
     _check_resume(options.resume, folder)
+    # All rows are scaled here, so what is wrong with one of them is told before anything is made or trained.
+    run = Run(options, rows, split, preparation, settings, folder, decisions)
     open_folder(folder)
 
     for remark in rows.notices:
@@ -55,7 +57,6 @@ def train(options: Namespace) -> int:
         screen.say(label, text)
     screen.say("folder", f"{folder.path}{'' if options.out else ' (--out names another)'}")
     screen.blank()
-    run = Run(options, rows, split, preparation, settings, folder, decisions)
     run.fit(screen)
     results = run.test()
     screen.result(results.where, sentence(results.scores, results.rows, results.baseline))
@@ -85,19 +86,24 @@ class Run:
             schedule=build_schedule(settings, optimizer),
             metrics=["accuracy" if classes else "r2"],
         )
+        self.tested, self.test_rows, self.where = rows, split.test, "test"
+        if rows.test is not None:
+            self.tested, self.test_rows = rows.test, np.arange(len(rows.test))
+        elif not len(split.test):
+            self.test_rows, self.where = split.train, "training"
+        self.train_set = preparation.dataset(rows, split.train)
+        self.validation_set = preparation.dataset(rows, split.validation) if len(split.validation) else None
+        self.test_set = preparation.dataset(self.tested, self.test_rows)
         self.started = datetime.datetime.now().astimezone()
 
     def fit(self, screen: Screen) -> None:
         """Train. On Ctrl-C the checkpoint stays, and it is told how to go on."""
         settings, checkpoint = self.settings, self.folder.checkpoint
-        train_set = self.preparation.dataset(self.rows, self.split.train)
-        held_out = len(self.split.validation) > 0
-        validation = self.preparation.dataset(self.rows, self.split.validation) if held_out else None
         started = time.perf_counter()
         try:
             self.trainer.fit(
-                train_set,
-                validation,
+                self.train_set,
+                self.validation_set,
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,
                 seed=self.options.seed,
@@ -105,7 +111,7 @@ class Run:
                 checkpoint=checkpoint,
                 resume=checkpoint if self.options.resume else None,
                 early_stopping=settings.patience or None,
-                restore_best=held_out,
+                restore_best=self.validation_set is not None,
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(self._how_to_go_on()) from None
@@ -121,34 +127,32 @@ class Run:
         return f"{finished}\n  kept:     {checkpoint}\n  go on:    {shlex.join(['chainrule', *arguments, '--resume'])}"
 
     def _how_it_went(self, seconds: float) -> str:
-        history = self.trainer.history
-        count = len(history)
-        text = f"{count} epoch{'s' * (count != 1)} of {self.shape} in {duration(seconds)}"
-        if "val_loss" in history.columns:
-            best = history.best("val_loss")
-            name, value = next((n, best[n]) for n in ("val_accuracy", "val_r2") if n in best)
-            measure = {"val_accuracy": "accuracy", "val_r2": "R2"}[name]
-            text += f"; epoch {best['epoch']} validated best ({measure} {value:.3f}) and is kept"
-        return text
+        count = len(self.trainer.history)
+        best = f"; {self.kept_epoch} and is kept" if self.kept_epoch else ""
+        return f"{count} epoch{'s' * (count != 1)} of {self.shape} in {duration(seconds)}{best}"
+
+    @property
+    def kept_epoch(self) -> str:
+        """Which epoch's weights the network has in the end, in words; nothing where it is simply the last."""
+        if self.validation_set is None:
+            return ""
+        best = self.trainer.history.best("val_loss")
+        name, value = next((name, best[f"val_{name}"]) for name in ("accuracy", "r2") if f"val_{name}" in best)
+        return f"epoch {best['epoch']} validated best ({name.replace('r2', 'R2')} {value:.3f})"
 
     def test(self) -> Results:
         """The score on the test rows; on the training rows where none are held out."""
-        self.tested, self.test_rows, where = self.rows, self.split.test, "test"
-        if self.rows.test is not None:
-            self.tested, self.test_rows = self.rows.test, np.arange(len(self.rows.test))
-        elif not len(self.test_rows):
-            self.test_rows, where = self.split.train, "training"
         target = self.preparation.target
         assert self.tested.targets is not None and self.rows.targets is not None
         truth = self.tested.targets[self.test_rows]
-        self.outputs = self.trainer.predict(self.preparation.dataset(self.tested, self.test_rows))
+        self.outputs = self.trainer.predict(self.test_set)
         if not np.isfinite(self.outputs).all():
             raise DataError(
                 f"train on {self.rows.name}", "a network whose outputs are not finite: the training ran away",
                 "finite outputs", f"lower the learning rate: --lr {min(self.settings.lr / 10, 0.001):g}",
             )  # fmt: skip
         scores = score(target, truth, answers(target, self.outputs))
-        return Results(where, len(truth), scores, baseline(target, self.rows.targets[self.split.train], truth))
+        return Results(self.where, len(truth), scores, baseline(target, self.rows.targets[self.split.train], truth))
 
     def write(self, results: Results) -> None:
         """Model, history and report, each whole or not at all."""
