@@ -56,7 +56,13 @@ def bits(run):
     memory = [t.numpy().tobytes() for state in optimizer["state"].values() for t in state.values()]
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in run.history.rows]
     weights = {name: t.numpy().tobytes() for name, t in run.model.state_dict().items()}
-    return weights, memory, [g["lr"] for g in optimizer["param_groups"]], rows, cr.core.philox.default_generator().state()
+    return (
+        weights,
+        memory,
+        [g["lr"] for g in optimizer["param_groups"]],
+        rows,
+        cr.core.philox.default_generator().state(),
+    )
 
 
 @pytest.fixture(scope="module")

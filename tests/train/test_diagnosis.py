@@ -223,3 +223,11 @@ def test_layer_statistics_survive_nan_and_refuse_nothing():
     assert layer_statistics("0", "ReLU", [[nan]]).counts == []
     with pytest.raises(ValueError, match="at least one row"):
         layer_statistics("0", "ReLU", np.zeros((0, 3)))
+
+
+def test_overfitting_that_was_undone_is_a_note():
+    run = record((1.0, 0.5, 0.3, 0.2, 0.1), val_loss=(1.0, 0.5, 0.9, 1.2, 1.4))
+    found = [(f.severity, f.title) for f in diagnose(run)]
+    undone = [(f.severity, f.title) for f in diagnose(dataclasses.replace(run, kept_epoch=2))]
+    assert found == [("warning", "Overfitting")]
+    assert undone == [("note", "Overfitting, undone")]

@@ -32,7 +32,8 @@ def run_record(run: Run, results: Results) -> RunRecord:
     tested = results.where == "test"
     if tested and isinstance(run.tested.features, Table) and target.task == "classification":
         known["wrong"] = _wrong_rows(run, run.tested.features)
-    if run.kept_epoch:
+    if run.best_row is not None:
+        known["kept_epoch"] = int(run.best_row["epoch"])
         known["outcome"] = f"{run.kept_epoch.replace('epoch', 'Epoch', 1)}: the weights are those of that epoch."
     record = make_record(
         run.trainer,

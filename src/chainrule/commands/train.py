@@ -132,11 +132,16 @@ class Run:
         return f"{count} epoch{'s' * (count != 1)} of {self.shape} in {duration(seconds)}{best}"
 
     @property
+    def best_row(self) -> dict[str, Any] | None:
+        """What the epoch measured whose weights the network has in the end; None where it is simply the last."""
+        return None if self.validation_set is None else self.trainer.history.best("val_loss")
+
+    @property
     def kept_epoch(self) -> str:
-        """Which epoch's weights the network has in the end, in words; nothing where it is simply the last."""
-        if self.validation_set is None:
+        """That epoch in words."""
+        best = self.best_row
+        if best is None:
             return ""
-        best = self.trainer.history.best("val_loss")
         name, value = next((name, best[f"val_{name}"]) for name in ("accuracy", "r2") if f"val_{name}" in best)
         return f"epoch {best['epoch']} validated best ({name.replace('r2', 'R2')} {value:.3f})"
 

@@ -50,7 +50,10 @@ class Optimizer:
         for p in params:
             if isinstance(p, Tensor) and not p.aval.floating:
                 raise ConfigError(
-                    type(self).__name__, f"a tensor of {p.dtype}", "floats, which can move by small steps", "cast it first"
+                    type(self).__name__,
+                    f"a tensor of {p.dtype}",
+                    "floats, which can move by small steps",
+                    "cast it first",
                 )
             if not isinstance(p, Tensor) or not p.is_leaf:
                 raise ConfigError(

@@ -228,14 +228,15 @@ def _overfitting(record: RunRecord) -> list[Finding]:
     validation, losses = record.column("val_loss"), record.column("loss")
     known = [i for i, value in enumerate(validation) if math.isfinite(value)]
     reasons = []
+    best_epoch = None
     if len(known) > 1:
         best, last = min(known, key=validation.__getitem__), known[-1]
         rise = validation[last] - validation[best]
         enough = max(VALIDATION_RISE * validation[best], VALIDATION_RISE_OF_FIRST * validation[known[0]])
         if rise > enough and losses[last] < losses[best]:
-            epoch = record.history[best].get("epoch", best + 1)
+            best_epoch = int(record.history[best].get("epoch", best + 1))
             reasons.append(
-                f"the validation loss rose from {validation[best]:.3g} in epoch {epoch:.0f} to {validation[last]:.3g} "
+                f"the validation loss rose from {validation[best]:.3g} in epoch {best_epoch} to {validation[last]:.3g} "
                 f"while the training loss fell to {losses[last]:.3g}"
             )
     if record.history and {"accuracy", "val_accuracy"} <= record.history[-1].keys():
@@ -244,6 +245,10 @@ def _overfitting(record: RunRecord) -> list[Finding]:
             reasons.append(f"accuracy is {percent(seen)} on training rows and {percent(unseen)} on validation rows")
     if not reasons:
         return []
+    if best_epoch is not None and record.kept_epoch == best_epoch:
+        # What the later epochs spoiled was thrown away.
+        advice = f"Nothing is lost: the weights are those of epoch {best_epoch}. Dropout or more rows may go further."
+        return [Finding("note", "Overfitting, undone", _sentence("; ".join(reasons)), advice)]
     advice = "Stop at the best epoch, add dropout or weight decay, use a smaller network, or find more rows."
     return [Finding("warning", "Overfitting", _sentence("; ".join(reasons)), advice)]
 

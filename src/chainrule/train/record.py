@@ -130,6 +130,8 @@ class RunRecord:
     started: str = ""
     seconds: float = 0.0
     outcome: str = ""
+    #: The epoch whose weights the model has in the end, where that is not simply the last.
+    kept_epoch: int | None = None
 
     def column(self, name: str) -> list[float]:
         """One value an epoch from the history; NaN where an epoch has none."""

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,8 @@ def read_npy(path: str | Path, mmap: bool = False) -> Array:
     [0.0, 1.0]
     """
     with reading(path), _damage(path, "an NPY file"):
+        with open(path, "rb") as file:
+            _check_beginning(file, path, "an NPY file")
         array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
     if not isinstance(array, np.ndarray):
         array.close()
@@ -80,6 +82,7 @@ def read_npz(path: str | Path, inputs: str | None = None, targets: str | None = 
     path = Path(path)
     # NumPy leaves a file that it cannot read open; here it is closed in any case.
     with reading(path), _damage(path, "an NPZ file"), open(path, "rb") as file:
+        _check_beginning(file, path, "an NPZ file")
         archive = np.load(file, allow_pickle=False)
         if isinstance(archive, np.ndarray):
             raise DataError(f"reading {path}", "an NPY file of one array", "an NPZ file", "use read_npy")
@@ -100,6 +103,16 @@ def read_npz(path: str | Path, inputs: str | None = None, targets: str | None = 
         name=path.stem,
         source=str(path),
     )
+
+
+def _check_beginning(file: IO[bytes], path: str | Path, kind: str) -> None:
+    """NumPy takes whatever is neither NPY nor a zip archive for pickled objects; here it is told as it is."""
+    beginning = file.read(6)
+    file.seek(0)
+    if not beginning.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06", b"\x80")):
+        raise DataError(
+            f"reading {path}", "something else, or a damaged file", kind, "check the file, or save it again"
+        )
 
 
 def _find_pair(names: list[str], inputs: str | None, targets: str | None, path: Path) -> tuple[str, str]:
