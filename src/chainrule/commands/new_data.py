@@ -167,7 +167,7 @@ def _pictures(path: Path, preparation: Preparation) -> Rows:
     shape = preparation.image_shape
     if shape is None:
         raise DataError(f"answer for {path}", "pictures", "numbers, which is what the model was trained on")
-    files = image_folders._image_files(path) if path.is_dir() else [path]
+    files = image_folders.image_files(path) if path.is_dir() else [path]
     if not files:
         raise DataError(
             f"reading {path}", "no picture in it", f"files ending in {' '.join(sorted(image_folders.SUFFIXES))}"
@@ -183,11 +183,11 @@ def _pictures(path: Path, preparation: Preparation) -> Rows:
 
 
 def _picture(file: Path, shape: tuple[int, ...], resize: bool) -> Array:
-    (height, width), _ = image_folders._header(file)
+    (height, width), _ = image_folders.image_header(file)
     if (height, width) != shape[:2] and not resize:
         received, expected = f"{height} x {width} pixels", f"{shape[0]} x {shape[1]}, as the model was trained on"
         raise DataError(f"answer for {file}", received, expected, "crop or resize it as the training pictures were")
-    return image_folders._pixels(file, shape)
+    return image_folders.read_pixels(file, shape)
 
 
 def _adapt(rows: Rows, preparation: Preparation) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from chainrule.core.errors import ConfigError, DataError
 from chainrule.data.examples import Examples
 
-__all__ = ["read_images"]
+__all__ = ["image_files", "image_header", "read_images", "read_pixels"]
 
 Array = npt.NDArray[Any]
 Colours = Literal["auto", "grey", "rgb"]
@@ -60,7 +60,7 @@ def _examples(classes: dict[str, list[Path]], names: list[str], shape: tuple[int
     files = [file for group in classes.values() for file in group]
     inputs = np.empty((len(files), *shape), np.uint8)
     for place, file in enumerate(files):
-        inputs[place] = _pixels(file, shape)
+        inputs[place] = read_pixels(file, shape)
     targets = np.repeat([names.index(name) for name in classes], [len(group) for group in classes.values()])
     known: dict[str, Any] = {
         "target_name": "class",
@@ -81,10 +81,10 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _class_files(folder: Path) -> dict[str, list[Path]]:
     """Class name -> its image files, sorted by path; subfolders of a class belong to it."""
-    classes = {entry.name: _image_files(entry) for entry in _subfolders(folder)}
+    classes = {entry.name: image_files(entry) for entry in _subfolders(folder)}
     asked = f"reading images of {folder}"
     if not classes:
-        loose = len(_image_files(folder))
+        loose = len(image_files(folder))
         received = f"{loose} images and no subfolder" if loose else "no subfolder"
         raise DataError(asked, received, "one subfolder of images for each class", "move each class to its own folder")
     empty = [name for name, files in classes.items() if not files]
@@ -93,11 +93,12 @@ def _class_files(folder: Path) -> dict[str, list[Path]]:
     return classes
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Every picture in a folder and below, in order of name; hidden files are passed over."""
     files: list[Path] = []
     for entry in _visible(folder):
         if entry.is_dir():
-            files += _image_files(entry)
+            files += image_files(entry)
         elif entry.suffix.lower() in SUFFIXES:
             files.append(entry)
     return files
@@ -117,7 +118,7 @@ def _common_shape(files: list[Path], wanted: tuple[int, int] | None, colours: Co
     first: tuple[int, int] | None = None
     grey = colours != "rgb"
     for file in files:
-        (height, width), is_grey = _header(file)
+        (height, width), is_grey = image_header(file)
         grey = grey and (is_grey or colours == "grey")
         if wanted is None and first is not None and (height, width) != first:
             received = f"{file} of {height} x {width} pixels"
@@ -148,7 +149,9 @@ def _open(file: Path, use: Any) -> Any:
         raise DataError(f"reading {file}", f"a damaged image ({error})", "a whole image", "mend or remove it") from None
 
 
-def _header(file: Path) -> tuple[tuple[int, int], bool]:
+def image_header(file: Path) -> tuple[tuple[int, int], bool]:
+    """(height, width) as it is to be looked at, and whether it is grey. Raises DataError for a damaged picture."""
+
     def look(pillow: Any, image: Any) -> tuple[tuple[int, int], bool]:
         turned = image.getexif().get(0x0112, 1) >= 5
         height, width = (image.width, image.height) if turned else (image.height, image.width)
@@ -158,7 +161,9 @@ def _header(file: Path) -> tuple[tuple[int, int], bool]:
     return result
 
 
-def _pixels(file: Path, shape: tuple[int, ...]) -> Array:
+def read_pixels(file: Path, shape: tuple[int, ...]) -> Array:
+    """One picture as bytes of ``shape``: (height, width) grey, (height, width, 3) in colour; resized if it differs."""
+
     def convert(pillow: Any, image: Any) -> Array:
         image = pillow.ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):
