@@ -47,7 +47,6 @@ EXCEPTIONS = {
     ("methods", "core.apply"): "the same",
     ("methods", "autodiff"): "t.backward() is the name that people know: imported at the end of the file",
     ("core.apply", "ops.convert"): "a cast that apply inserts is an op of the graph: imported when one is needed",
-    ("core.op", "ops.convert"): "the same",
     ("nn.module", "core.graph"): "errors name the layer by its path",
     ("nn.module", "core.source"): "ops of a library layer belong to the user's line that called it",
     (
@@ -138,7 +137,7 @@ def test_the_table_itself_catches_a_wrong_direction() -> None:
 def test_every_exception_is_still_needed() -> None:
     used = {(name_of(f), t) for f in FILES for t in imports(f)}
     used |= {(module, room_of(target)) for module, target in used}
-    assert not set(EXCEPTIONS) - used - {("core.op", "ops.convert")}
+    assert not set(EXCEPTIONS) - used
 
 
 def run(code: str) -> str:
@@ -219,8 +218,7 @@ def test_versions_agree() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_files_stay_short(file: Path) -> None:
-    text = file.read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 500 or name_of(file) in LONG_FILES
+    assert len(file.read_text(encoding="utf-8").splitlines()) < 500
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
