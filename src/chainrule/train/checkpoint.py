@@ -6,8 +6,10 @@ the epoch under way, and the history. Only the measured seconds of the history m
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -23,6 +25,8 @@ from chainrule.train.tensor_files import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from chainrule.train.trainer import Trainer
+
+_SECONDS_BETWEEN = 1.0
 
 __all__ = ["Checkpointer", "read_checkpoint", "write_checkpoint"]
 
@@ -123,7 +127,9 @@ def _layer_generators(model: Module) -> Iterator[tuple[str, Generator]]:
 
 
 class Checkpointer(Callback):
-    """Write a checkpoint after each epoch, or every ``every`` steps and at the end; and once more on Ctrl-C.
+    """Write a checkpoint after each epoch, or every ``every`` steps; at the end, and on Ctrl-C.
+
+    Where epochs are shorter than a second, not after each of them: writing a file for good takes longer than they do.
 
     Ctrl-C is held back until the step under way is complete, so that the file holds a state the run really had; then
     KeyboardInterrupt is raised as usual. A second Ctrl-C does not wait.
@@ -135,6 +141,7 @@ class Checkpointer(Callback):
         self.path, self.every = Path(path), every
         self._interrupted = False
         self._handler: Any = None
+        self._written = -math.inf
 
     def on_fit_start(self, trainer: Trainer) -> None:
         folder = self.path.parent
@@ -164,7 +171,8 @@ class Checkpointer(Callback):
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         last = trainer.stop or trainer.epoch >= trainer.epochs
-        if self._interrupted or self.every is None or last:
+        due = self.every is None and time.perf_counter() - self._written >= _SECONDS_BETWEEN
+        if self._interrupted or due or last:
             self._write(trainer)
 
     def on_fit_end(self, trainer: Trainer) -> None:
@@ -173,6 +181,7 @@ class Checkpointer(Callback):
 
     def _write(self, trainer: Trainer) -> None:
         write_checkpoint(trainer, self.path)
+        self._written = time.perf_counter()
         if self._interrupted:
             raise KeyboardInterrupt
 

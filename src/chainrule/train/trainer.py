@@ -143,7 +143,8 @@ class Trainer:
             epochs, batch_size, shuffle: passes over the data, rows a step, a new order each epoch or not.
             seed: restarts the default generator (order, dropout), so the run repeats to the bit; None leaves it alone.
             progress: a bar on stderr; by default where that is a terminal.
-            checkpoint: a path to write checkpoints to, after each epoch or every ``checkpoint_every`` steps.
+            checkpoint: a path to write checkpoints to, after each epoch (of a second or more) or every
+                ``checkpoint_every`` steps, and at the end.
             resume: a checkpoint's path to continue from, with the same model, data and settings: the run ends with the
                 bits of one that was never interrupted. True: from ``checkpoint`` if that file exists.
             sample_weight: one number a row; a row of weight 2 counts as two.
