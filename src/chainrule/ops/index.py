@@ -81,6 +81,9 @@ class Index(Op):
     def vjp(self, g: Any, out: Any, x: Any, *indexes: Any) -> Any:
         return (lambda: apply(IndexAdd.of(self.entries, x.shape), g, *indexes), *(None for _ in indexes))
 
+    def __str__(self) -> str:
+        return f"{self.name}[{index_text(self.entries)}]"
+
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         """Slices with steps, whole numbers, new axes, one and two index arrays, repeated indexes, empty."""
@@ -121,6 +124,9 @@ class IndexAdd(Op):
 
     def vjp(self, g: Any, out: Any, x: Any, *indexes: Any) -> Any:
         return (lambda: apply(Index.of(self.entries), g, *indexes), *(None for _ in indexes))
+
+    def __str__(self) -> str:
+        return f"{self.name}[{index_text(self.entries)}, shape={self.shape}]"
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
