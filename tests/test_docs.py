@@ -13,6 +13,7 @@ import pytest
 
 import chainrule
 from chainrule.cli import main
+from chainrule.core import op
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -45,6 +46,7 @@ def blocks(path: Path, language: str) -> list[str]:
 def test_python_blocks(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Blocks of one document share their names and run in order; what is printed there is what comes."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(op, "REGISTRY", dict(op.REGISTRY))  # an op that a document registers is gone afterwards
     text = "\n".join(blocks(path, "python"))
     parser = doctest.DocTestParser()
     example = parser.get_doctest(text, {"__name__": "__main__"}, path.name, str(path), 0)
