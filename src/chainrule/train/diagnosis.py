@@ -247,7 +247,9 @@ def _overfitting(record: RunRecord) -> list[Finding]:
         return []
     if best_epoch is not None and record.kept_epoch == best_epoch:
         # What the later epochs spoiled was thrown away.
-        advice = f"Dropout or more rows, if more is wanted; nothing was lost, the weights are those of epoch {best_epoch}."
+        advice = (
+            f"Dropout or more rows, if more is wanted; nothing was lost, the weights are those of epoch {best_epoch}."
+        )
         return [Finding("note", "Overfitting, undone", _sentence("; ".join(reasons)), advice)]
     advice = "Stop at the best epoch, add dropout or weight decay, use a smaller network, or find more rows."
     return [Finding("warning", "Overfitting", _sentence("; ".join(reasons)), advice)]
