@@ -106,9 +106,13 @@ def restore(trainer: Trainer, state: dict[str, Any], path: str | Path) -> None:
         ) from problem
 
 
-def check_seed(state: dict[str, Any], seed: int | None) -> None:
+def check_seed(state: dict[str, Any], seed: int | None, path: str | Path) -> None:
     """Refuse to continue a run under another seed."""
-    _compare("seed", state.get("seed"), seed)
+    try:
+        _compare("seed", state.get("seed"), seed)
+    except CheckpointError as problem:
+        problem.context.append(f"  {'resuming:':<9} {path}")
+        raise
 
 
 def _compare(what: str, saved: Any, here: Any) -> None:

@@ -230,7 +230,7 @@ class Trainer:
         if seed is not None:
             manual_seed(seed)
         if saved is not None:
-            checkpoints.check_seed(saved, seed)
+            checkpoints.check_seed(saved, seed, str(resume))
             # What is drawn before the first epoch, such as the rows held out, must be drawn again as it was.
             default_generator().set_state(saved["start"])
         self._reset(epochs, seed)
