@@ -20,6 +20,7 @@ from chainrule import ops
 from chainrule.autodiff import check_grads, grad, grad_of, hvp, jacobian, value_and_grad, watch_nan
 from chainrule.core.aval import Aval, bool_, float32, float64, int32, int64, uint8
 from chainrule.core.aval import bool_ as bool
+from chainrule.core.config import config, get_num_threads, set_num_threads
 from chainrule.core.errors import (
     ChainruleError,
     CheckpointError,
@@ -60,11 +61,14 @@ __all__ = [
     "bool",
     "bool_",
     "check_grads",
+    "compile",
+    "config",
     "data",
     "enable_grad",
     "float32",
     "float64",
     "get_default_dtype",
+    "get_num_threads",
     "grad",
     "grad_of",
     "hvp",
@@ -80,6 +84,7 @@ __all__ = [
     "optim",
     "save",
     "set_default_dtype",
+    "set_num_threads",
     "summary",
     "tensor",
     "train",
@@ -94,9 +99,10 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"chainrule\.
 
 #: Rooms that load when first used, and names that live in them: importing chainrule costs little more than NumPy.
 _ROOMS = ("data", "nn", "optim", "train")
-_LAZY = {"Trainer": "train", "load": "train", "save": "train", "summary": "nn"}
+_LAZY = {"Trainer": "train", "compile": "compiler", "load": "train", "save": "train", "summary": "nn"}
 
 if _TYPE_CHECKING:
+    from chainrule.compiler import compile
     from chainrule import data, nn, optim, train
     from chainrule.nn import summary
     from chainrule.train import Trainer, load, save

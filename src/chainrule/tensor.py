@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core import source
 from chainrule.core.aval import Aval, canonical_dtype, is_float, promote_dtypes
 from chainrule.core.errors import DTypeError, GradientError, ShapeError
 from chainrule.core.graph import Graph, Node, Tap
@@ -196,13 +197,9 @@ class Tensor(Methods):
 
     def _value(self) -> Array:
         value = self.node.value
-        if value is None:
-            raise GradientError(
-                "the numbers of a tensor that is being traced",
-                f"{self.aval!r}",
-                "no use of its value while a function is traced",
-                "use where() instead of if, or pass the value as a static argument",
-            )
+        tracer = local.mode.tracer
+        if value is None or (tracer is not None and tracer.is_state(self)):
+            raise traced_value_error(self.aval)
         return value
 
     def numpy(self) -> Array:
@@ -262,6 +259,8 @@ class Tensor(Methods):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that ``backward`` has accumulated, or None."""
+        if local.mode.tracer is not None:
+            local.mode.tracer.touch_gradient(self)
         gradient = getattr(self, "_grad", None)
         if type(gradient) is np.ndarray:
             gradient = self._grad = Tensor._wrap(gradient)
@@ -271,6 +270,8 @@ class Tensor(Methods):
     def grad(self, value: Tensor | None) -> None:
         if value is not None and value.shape != self.shape:
             raise ShapeError("t.grad = g", f"g {value.shape}", f"the tensor's shape {self.shape}", "reshape g")
+        if local.mode.tracer is not None:
+            local.mode.tracer.touch_gradient(self)
         self._grad = value
 
     def retain_grad(self) -> Tensor:
@@ -306,7 +307,9 @@ class Tensor(Methods):
 
     def detach(self) -> Tensor:
         """The same value without its history."""
-        return Tensor._of(Node.leaf(self._value())) if self.node.value is not None else ops.stop_gradient(self)
+        if self.node.value is None or local.mode.tracer is not None:
+            return ops.stop_gradient(self)
+        return Tensor._of(Node.leaf(self._value()))
 
     @property
     def data(self) -> Tensor:
@@ -318,10 +321,10 @@ class Tensor(Methods):
     @data.setter
     def data(self, value: Any) -> None:
         new = value.node if isinstance(value, Tensor) else Tensor(value, self.dtype).node
-        if new.value is None or local.mode.interpret is not None:
-            self.node = new
-            return
-        self._set_leaf(new.value, self.requires_grad)
+        if local.mode.tracer is not None:
+            local.mode.tracer.write(self, new)
+        else:
+            self._set_leaf(new.value, self.requires_grad)
 
     def graph(self) -> Graph:
         """The graph of what this tensor was computed from; it prints."""
@@ -354,6 +357,8 @@ class Tensor(Methods):
                     "put it under `with cr.no_grad():`, or change t.data",
                 )
             self.data = new
+        elif local.mode.tracer is not None:
+            local.mode.tracer.write(self, new.node)
         else:
             self.node = new.node
         if base is not None:
@@ -444,6 +449,21 @@ class Tensor(Methods):
 
     def __reduce__(self) -> Any:
         raise TypeError("tensors are not pickled: save them with cr.save, or t.numpy() with numpy.save")
+
+
+def traced_value_error(aval: Aval) -> GradientError:
+    """What to say when a number is wanted while a function is traced, with the line that wants it."""
+    where = source.caller(2)
+    text = source.line_text(where)
+    error = GradientError(
+        "the numbers of a tensor while a function is traced",
+        f"{aval!r}, whose numbers are known only when the compiled program runs",
+        "tensors all the way: no if, while, float(), .item() or .numpy() that depends on them",
+        "choose between values with cr.where(condition, a, b), or pass the number in as a Python number (static: "
+        "traced again for each value)",
+    )
+    error.context.append(f"  {'at:':<9} {source.describe(where)}" + (f"  {text}" if text else ""))
+    return error
 
 
 #: ``x.float()``, ``x.long()`` ...: PyTorch's names for casts. (As methods they would hide the types of those names.)

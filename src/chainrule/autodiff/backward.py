@@ -108,7 +108,7 @@ def _seed(output: Tensor, gradient: Any) -> Any:
             )
         aval = output.node.aval
         node = _ones.get(aval)
-        if node is None:
+        if node is None or local.mode.tracer is not None:  # a constant of the traced program is made while tracing
             node = _ones[aval] = Node.leaf(np.ones(aval.shape, aval.dtype))
         return Tensor._of(node)
     seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient, output.dtype)
@@ -150,7 +150,7 @@ class _Walk:
         else:
             with enable_grad() if self.create_graph else no_grad():
                 self._visit_all()
-        if not keep:
+        if not keep and local.mode.tracer is None:
             for node in self.order:
                 if node.op is not None:
                     node.inputs = FREED
@@ -220,6 +220,8 @@ class _Walk:
         cell = tap.cell() if tap is not None and tap.cell is not None else None
         if cell is None:
             return g
+        if local.mode.tracer is not None:
+            local.mode.tracer.touch_gradient(cell)
         before = getattr(cell, "_grad", None)
         if self.on_arrays:
             # Left as a plain array: it becomes a tensor when somebody looks.

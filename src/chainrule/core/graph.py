@@ -181,10 +181,14 @@ class Graph:
         """The name each node prints under: its own, or its place in the program."""
         return {node: (node.tap and node.tap.name) or f"%{i}" for i, node in enumerate((*self.inputs, *self.nodes))}
 
-    def text(self, sources: bool = False) -> str:
-        """The program as text, one node a line; with the user's line and the layer's path if ``sources``."""
-        names = self.names()
-        lines = ["inputs: " + ", ".join(f"{names[n]}: {n.aval!r}" for n in self.inputs)]
+    def text(self, sources: bool = False, known: dict[Node, str] | None = None) -> str:
+        """The program as text, one node a line; with the user's line and the layer's path if ``sources``.
+
+        ``known`` are names for some of its nodes.
+        """
+        names = {**self.names(), **(known or {})}
+        shown = [n for n in self.inputs if n.value is None or n.aval.ndim or not known]
+        lines = ["inputs: " + ", ".join(f"{names[n]}: {n.aval!r}" for n in shown)]
         for node in self.nodes:
             arguments = " ".join(names[i] for i in node.inputs)
             line = f"{names[node]}: {node.aval!r} = {node.op} {arguments}".rstrip()

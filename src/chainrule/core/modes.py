@@ -20,11 +20,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Mode:
     """The answers behind ``apply`` in one thread."""
 
-    __slots__ = ("calls", "grad", "interpret", "scope", "watch")
+    __slots__ = ("calls", "grad", "interpret", "scope", "tracer", "watch")
 
     def __init__(self) -> None:
         #: Another interpretation of ops than the eager one: ``interpret(op, inputs)``.
         self.interpret: Callable[[Any, tuple[Any, ...]], Any] | None = None
+        #: Who answers ``interpret`` while a function is traced: it is told of every read and write of state (see
+        #: ``compiler.trace.Tracer``). None otherwise.
+        self.tracer: Any = None
         #: Whether nodes are recorded for a gradient.
         self.grad = True
         #: The module being called, as a linked list ``(outer scope, module, line of the call if known)``.

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.core.errors import GradientError
+from chainrule.core.modes import local
+
 __all__ = ["Generator", "default_generator", "manual_seed", "philox4x32", "random_bits"]
 
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
@@ -137,6 +140,13 @@ class Generator:
 
     def reserve(self, words: int) -> tuple[int, int]:
         """Take the key and counter for a draw of ``words`` words, and move on past it."""
+        if local.mode.tracer is not None:
+            raise GradientError(
+                "random numbers while a function is traced",
+                "numbers drawn once, as plain arrays: every later call would see the same ones",
+                "random tensors, which the compiled program draws anew at each call",
+                "use cr.rand, cr.randn, cr.ops.bernoulli or cr.ops.permutation",
+            )
         start = self.counter
         self.counter += blocks_used(words)
         return self.key, start

@@ -144,6 +144,8 @@ class Module:
         if self._in_library:
             where = outer[2] if outer is not None and outer[2] is not None else caller(2)
         scope = mode.scope = (outer, self, where)
+        if mode.tracer is not None:
+            mode.tracer.visit(self, outer)
         if outer is None:
             mode.calls = []
         try:

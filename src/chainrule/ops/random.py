@@ -12,7 +12,7 @@ from chainrule.core import philox
 from chainrule.core.apply import apply
 from chainrule.core.aval import Aval, canonical_dtype, int64
 from chainrule.core.errors import ConfigError, DTypeError
-from chainrule.core.modes import get_default_dtype
+from chainrule.core.modes import get_default_dtype, local
 from chainrule.core.op import Op, Sample, register
 from chainrule.tensor import Tensor
 
@@ -114,6 +114,8 @@ def _draw(op: _Draw, generator: Any) -> Tensor:
     source = philox.default_generator() if generator is None else generator
     if not isinstance(source, philox.Generator):
         raise ConfigError(op.name, f"generator={generator!r}", "a cr.Generator or None", "pass cr.Generator(seed)")
+    if local.mode.tracer is not None:
+        return apply(op, *local.mode.tracer.draw(source, op.words()))
     key, counter = source.reserve(op.words())
     return apply(op, Tensor._wrap(_signed(key)), Tensor._wrap(_signed(counter)))
 

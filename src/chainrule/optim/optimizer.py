@@ -81,6 +81,8 @@ class Optimizer:
         """Forget the gradients: ``backward`` adds to them, so a step that starts without this uses old ones too."""
         for group in self.param_groups:
             for p in group["params"]:
+                if local.mode.tracer is not None:
+                    local.mode.tracer.touch_gradient(p)
                 p._grad = None if set_to_none or p.grad is None else Tensor._wrap(np.zeros(p.shape, p.dtype))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -90,7 +92,7 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         mode = local.mode
-        if mode.interpret is None:
+        if mode.tracer is None:
             mode.interpret = compute_arrays
             try:
                 self._step_on_arrays()
@@ -120,14 +122,16 @@ class Optimizer:
                     state[p] = {name: Tensor._wrap(np.asarray(v)) for name, v in memory.items()}
 
     def _step_on_tensors(self) -> None:
+        tracer = local.mode.tracer
         for group in self.param_groups:
+            settings = {**group, "lr": tracer.setting(group, "lr")}
+            tracer.guard_settings(self, group)
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                new, values = self.rule(p.detach(), p.grad, dict(self.state.get(p, {})), group)
+                new, values = self.rule(p.detach(), p.grad, tracer.memory(self, p), settings)
                 p.data = new
-                if values:
-                    self.state[p] = values
+                tracer.remember(self, p, values)
 
     # ---- state
 

@@ -7,12 +7,14 @@ Making a schedule sets the rates of epoch 0. To continue a run, make the same sc
 
 from __future__ import annotations
 
+import functools
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chainrule.core.errors import CheckpointError, ConfigError
+from chainrule.core.modes import local
 from chainrule.optim.optimizer import Optimizer, check_settings
 
 __all__ = [
@@ -25,6 +27,19 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+def after_the_call(step: Callable[..., None]) -> Callable[..., None]:
+    """In a compiled function a schedule moves after each call of the program: its rates are inputs of the next call."""
+
+    @functools.wraps(step)
+    def wrapped(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+        if local.mode.tracer is not None:
+            local.mode.tracer.defer(functools.partial(step, self, *args, **kwargs))
+        else:
+            step(self, *args, **kwargs)
+
+    return wrapped
 
 
 class LRScheduler:
@@ -85,6 +100,12 @@ class LRScheduler:
         self._set(self.base_lrs)
         self._set(self.get_lr())
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in vars(cls):
+            cls.step = after_the_call(cls.step)  # type: ignore[method-assign]
+
+    @after_the_call
     def step(self) -> None:
         """Go to the next epoch."""
         self.last_epoch += 1

@@ -1,0 +1,5 @@
+"""The compiler: trace a step, simplify it, write it out, and run it as native code."""
+
+from chainrule.compiler.compile import Compiled, compile
+
+__all__ = ["Compiled", "compile"]

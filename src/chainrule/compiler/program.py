@@ -1,0 +1,113 @@
+"""A program: a traced function as a graph, with the roles of its inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chainrule.core.graph import Graph, Node
+
+__all__ = ["Program", "build_program"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A graph whose leaves are inputs (without a value) and constants (with one).
+
+    ``inputs`` are in the order in which arrays are given: cells, then arguments; the last ``streams`` of them are given
+    one slice a step when the program is run for many steps. ``outputs`` are the ``results``, then new values of cells:
+    ``carried`` says which input each of those replaces in the next step (None: it is only put out).
+    """
+
+    graph: Graph
+    inputs: tuple[Node, ...]
+    results: int
+    carried: tuple[int | None, ...]
+    streams: int = 0
+    #: What inputs are called.
+    names: dict[Node, str] = field(default_factory=dict)
+    #: The nodes of the trace that are inputs here, and where they stand.
+    given: dict[Node, Node] = field(default_factory=dict, repr=False)
+
+    @property
+    def constants(self) -> tuple[Node, ...]:
+        """Leaves that hold their value."""
+        return tuple(node for node in self.graph.inputs if node.value is not None)
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """Results, then new values of cells."""
+        return self.graph.outputs
+
+    def with_graph(self, graph: Graph, moved: dict[Node, Node]) -> Program:
+        """The same program with another graph; ``moved`` says what became of each node that changed."""
+        return replace(
+            self,
+            graph=graph,
+            inputs=tuple(moved.get(n, n) for n in self.inputs),
+            names={moved.get(n, n): name for n, name in self.names.items()},
+        )
+
+    def text(self, sources: bool = False) -> str:
+        """The graph as text: inputs by their names, small constants as their numbers."""
+        names = {n: _number(n.value) for n in self.constants if n.aval.size == 1 and n.aval.ndim == 0}
+        return self.graph.text(sources, {**names, **self.names})
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _number(value: Any) -> str:
+    number = value.item()
+    return f"{number:.9g}" if isinstance(number, float) else str(number)
+
+
+def build_program(
+    tracer: Any,
+    cells: Sequence[Any],
+    arguments: Sequence[Any],
+    outputs: Sequence[Node],
+    updated: Sequence[Any],
+    results: int,
+    streams: int,
+) -> Program:
+    """Copy what the outputs need into a graph of its own, with leaves that were written resolved."""
+    order, seen = [], set(outputs)
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        order.append(node)
+        for other in (tracer.aliases[node],) if node in tracer.aliases else node.inputs:
+            if other not in seen:
+                seen.add(other)
+                stack.append(other)
+    order.sort(key=lambda node: node.serial)
+    new: dict[Node, Node] = {}
+    leaves, nodes = [], []
+    names: dict[Node, str] = {}
+    used = {cell.node for cell in updated}
+    known = {cell.node: cell.name for cell in (*cells, *arguments)}
+    for cell in (*cells, *arguments):
+        # Arguments are always given; a cell only if something is computed from it, or it is changed.
+        if cell.node in seen or cell.node in used or cell in arguments:
+            new[cell.node] = copy = Node(None, (), cell.aval, None)
+            names[copy] = known[cell.node]
+            leaves.append(copy)
+    for node in order:
+        if node in new:
+            continue
+        if node in tracer.aliases:
+            new[node] = new[tracer.aliases[node]]
+        elif node.op is None:
+            new[node] = copy = Node(None, (), node.aval, node.value)
+            leaves.append(copy)
+        else:
+            inputs = tuple(new[i] for i in node.inputs)
+            new[node] = copy = Node(node.op, inputs, node.aval, None, False, node.source, node.scope)
+            nodes.append(copy)
+    places = {node: i for i, node in enumerate(n for n in leaves if n in names)}
+    carried = tuple(places.get(new[cell.node]) if cell.node in new else None for cell in updated)
+    graph = Graph(leaves, nodes, [new[n] for n in outputs])
+    inputs = tuple(n for n in leaves if n in names)
+    return Program(graph, inputs, results, carried, streams, names, new)
