@@ -40,14 +40,10 @@ class Program:
         """Results, then new values of cells."""
         return self.graph.outputs
 
-    def with_graph(self, graph: Graph, moved: dict[Node, Node]) -> Program:
-        """The same program with another graph; ``moved`` says what became of each node that changed."""
-        return replace(
-            self,
-            graph=graph,
-            inputs=tuple(moved.get(n, n) for n in self.inputs),
-            names={moved.get(n, n): name for n, name in self.names.items()},
-        )
+    def with_graph(self, graph: Graph) -> Program:
+        """The same program with another graph over the same inputs; itself if that graph has the same nodes."""
+        same = (graph.inputs, graph.nodes, graph.outputs) == (self.graph.inputs, self.graph.nodes, self.graph.outputs)
+        return self if same else replace(self, graph=graph)
 
     def text(self, sources: bool = False) -> str:
         """The graph as text: inputs by their names, small constants as their numbers."""

@@ -70,7 +70,7 @@ from chainrule.ops.exponential import (
     tanh,
 )
 from chainrule.ops.index import index, one_hot, take
-from chainrule.ops.linalg import affine, dot, einsum, matmul, outer
+from chainrule.ops.linalg import affine, dot, einsum, matmul, matmul_add, outer
 from chainrule.ops.random import bernoulli, normal, permutation, rand, randint, randn, uniform
 from chainrule.ops.reduce import (
     all,
@@ -194,6 +194,7 @@ __all__ = [
     "logical_xor",
     "logsumexp",
     "matmul",
+    "matmul_add",
     "max",
     "maximum",
     "maxout",
@@ -303,6 +304,7 @@ __all__ = [
     "logical_xor",
     "logsumexp",
     "matmul",
+    "matmul_add",
     "max",
     "maximum",
     "maxout",

@@ -84,6 +84,56 @@ MATMUL = {(ta, tb): MatMul.of(ta, tb) for ta in (False, True) for tb in (False, 
 
 
 @register
+@dataclass(frozen=True, eq=False)
+class MatMulAdd(Op):
+    """``c + alpha a b`` with two matrices and a number: a product added into a third matrix, as BLAS's ``gemm`` does it.
+
+    ``dc = g``, ``da = alpha g b^T``, ``db = alpha a^T g``, ``dalpha`` = the sum of ``g * (a b)``. A compiled step of gradient
+    descent is made of it: weight + (-lr) * (gradient as a product), so that the gradient itself is never stored.
+    """
+
+    name, family = "matmul_add", "contract"
+    transpose_a: bool = False
+    transpose_b: bool = False
+
+    def infer(self, *avals: Aval) -> Aval:
+        """c (n, m), a (n, k), b (k, m) and alpha () give (n, m)."""
+        c, a, b, alpha = avals
+        _one_dtype("matmul_add", avals)
+        if a.ndim != 2 or b.ndim != 2 or alpha.ndim or MATMUL[self.transpose_a, self.transpose_b].infer(a, b) is not c:
+            raise ShapeError(
+                "matmul_add(c, a, b, alpha)",
+                f"c {c.shape}, a {a.shape}, b {b.shape}, alpha {alpha.shape}",
+                "matrices a and b, c of their product's shape, and one number alpha",
+                "check c's shape; broadcast a bias first, or use affine",
+            )
+        return c
+
+    def compute(self, *arrays: Any) -> Any:
+        """The product, scaled and added."""
+        c, a, b, alpha = arrays
+        return c + alpha * MATMUL[self.transpose_a, self.transpose_b].compute(a, b)
+
+    def vjp(self, g: Any, out: Any, c: Any, a: Any, b: Any, alpha: Any) -> Any:
+        product = MATMUL[self.transpose_a, self.transpose_b]
+        return (
+            g,
+            lambda: product.vjp(g * alpha, out, a, b)[0](),
+            lambda: product.vjp(g * alpha, out, a, b)[1](),
+            lambda: (g * apply(product, a, b)).sum(),
+        )
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """The pairs of flags on matrices; no rows, and nothing to sum over."""
+        for sample in MatMul.samples():
+            a, b = sample.inputs
+            if a.ndim == b.ndim == 2:
+                c = draw(*sample.op.compute(a, b).shape, seed=2)
+                yield Sample(cls.of(*sample.op.params.values()), (c, a, b, draw(seed=3)))
+
+
+@register
 class Affine(Op):
     """Weighted sums with a bias, ``x W^T + b``, the layer of the textbooks.
 
@@ -224,6 +274,21 @@ def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False)
         lead, last = shape[:-2], shape[-2:]
         out = out.reshape((*lead, *(() if vector_a else last[:1]), *(() if vector_b else last[1:])))
     return out
+
+
+def matmul_add(c: Any, a: Any, b: Any, alpha: Any = 1.0, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+    """A product added to a matrix, ``c + alpha * (a @ b)``: c (n, m), a (n, k), b (k, m), alpha one number.
+
+    Gradient: ``g`` for c, ``alpha g b^T`` for a, ``alpha a^T g`` for b, the sum of ``g * (a @ b)`` for alpha.
+
+    >>> c, a, b = Tensor([[1.0]]), Tensor([[1.0, 2.0]]), Tensor([[3.0], [4.0]])
+    >>> matmul_add(c, a, b, alpha=0.5)
+    tensor([[6.5]])
+
+    Raises:
+        ShapeError: a or b is no matrix, or c has not the shape of their product.
+    """
+    return apply(MatMulAdd.of(transpose_a, transpose_b), c, a, b, alpha)
 
 
 def affine(x: Any, weight: Any, bias: Any) -> Tensor:

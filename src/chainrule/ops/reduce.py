@@ -180,7 +180,7 @@ class Min(_Extremum):
 class LogSumExp(Reduction):
     """``log sum e^x``, the largest element taken out first; the gradient is shared as softmax."""
 
-    name, promotion = "logsumexp", "float"
+    name, family, promotion = "logsumexp", "composite", "float"
 
     def compute(self, *arrays: Any) -> Any:
         """Stable for any finite numbers; -inf for none, infinities kept."""
@@ -189,6 +189,17 @@ class LogSumExp(Reduction):
         shift = top if np.isfinite(top).all() else np.where(np.isfinite(top), top, 0).astype(x.dtype)
         total = np.log(_add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
         return total if self.keepdims else total.reshape(self.reduced(x.shape))
+
+    def expand(self, *inputs: Any) -> Any:
+        """As ``compute`` does it: the largest, where it is finite, taken out as a constant and added again."""
+        (x,) = inputs
+        shape = self.reduced(x.shape)
+        if builtins.any(x.shape[a] == 0 for a in self.axes):
+            return _broadcast(Tensor(-math.inf, x.dtype), shape)
+        top = max(x, self.axes, keepdims=True).detach()
+        shift = compare.where(compare.isfinite(top), top, 0.0)
+        total = exponential.log(sum(exponential.exp(x - shift), self.axes, keepdims=True)) + shift
+        return total if self.keepdims else total.reshape(shape)
 
     def vjp(self, g: Any, out: Any, x: Any) -> Any:
         return self.spread(g, x) * exponential.exp(x - self.spread(out, x))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ from chainrule.core.files import atomic_write
 from chainrule.show.korean import KOREAN
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
@@ -286,19 +285,6 @@ class Style:
             settings |= {f"{axis}.minor.size": pt(1.8), f"{axis}.minor.width": pt(0.5)}
         return matplotlib.style.context(["default", settings])
 
-    def note(self, axes: Axes, text: str, alarm: bool = False) -> None:
-        """A line of small print below a panel."""
-        axes.annotate(
-            text,
-            (0, 0),
-            (0, -2.9 * self.points),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            size=self.points * 0.85,
-            color=self.theme.alarm if alarm else self.theme.soft,
-            va="top",
-        )
-
 
 def mix(first: str, second: str, share: float) -> str:
     """The colour between two ``#rrggbb``: ``share`` of the second.
@@ -333,10 +319,9 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     The same figure gives the same bytes.
 
     >>> import tempfile
-    >>> from chainrule import show
-    >>> from chainrule.show.style import save_figure
+    >>> from chainrule.show.figures import model
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_figure(show.figures.model([2, 3, 1]), Path(folder, "network.svg")).name
+    ...     save_figure(model([2, 3, 1]), Path(folder, "network.svg")).name
     'network.svg'
 
     Raises:
@@ -363,18 +348,3 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
                 figure.savefig(file, format=kind, metadata=dates.get(kind))
     return target
 
-
-def grid_shape(count: int, most_columns: int) -> tuple[int, int]:
-    """Rows and columns for ``count`` panels, no row nearly empty.
-
-    >>> grid_shape(4, 3), grid_shape(7, 4), grid_shape(2, 4)
-    ((2, 2), (2, 4), (1, 2))
-    """
-    rows = -(-count // most_columns)
-    return rows, -(-count // rows)
-
-
-def hide_unused(axes: Sequence[Axes], used: int) -> None:
-    """Switch off the panels behind the last one that is used."""
-    for panel in axes[used:]:
-        panel.set_axis_off()
