@@ -26,9 +26,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from record import spread, write_results
 
 import chainrule as cr
+from chainrule.bench.record import spread, write_results
 
 Array = np.ndarray[Any, Any]
 Weights = list[Array]

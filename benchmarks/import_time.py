@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from record import spread, write_results
+from chainrule.bench.record import spread, write_results
 
 RESULTS = Path(__file__).parent / "results" / "import_time.json"
 PROGRAM = "import time; start = time.perf_counter(); import {0}; print(time.perf_counter() - start)"

@@ -18,13 +18,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from record import write_results
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from chainrule.bench.record import write_results
 from chainrule.cli import main as chainrule
 from chainrule.commands.inputs import read_rows
 from chainrule.commands.preparation import split_rows

@@ -16,6 +16,9 @@ from chainrule.core.philox import manual_seed
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+# Compiled programs are checked after every pass.
+os.environ.setdefault("CHAINRULE_VERIFY", "1")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update-goldens`` writes the golden files anew; read the difference before keeping it."""

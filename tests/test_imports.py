@@ -36,8 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optim": PUBLIC,
     "data": PUBLIC,
     "train": PUBLIC | {"nn", "optim", "data"},
-    "commands": PUBLIC | {"nn", "optim", "data", "train"},
-    "": {"core", "ops", "autodiff", "nn", "optim", "data", "train", "commands"},
+    "bench": PUBLIC | {"nn", "optim", "data", "train"},
+    "commands": PUBLIC | {"nn", "optim", "data", "train", "bench"},
+    "": {"core", "ops", "autodiff", "nn", "optim", "data", "train", "bench", "commands"},
 }
 
 #: The doors between rooms that lead the other way, each with its reason.

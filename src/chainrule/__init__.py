@@ -55,6 +55,7 @@ __all__ = [
     "Node",
     "NonFiniteError",
     "Parameter",
+    "Predictor",
     "ShapeError",
     "Tensor",
     "Trainer",
@@ -85,6 +86,7 @@ __all__ = [
     "save",
     "set_default_dtype",
     "set_num_threads",
+    "show",
     "summary",
     "tensor",
     "train",
@@ -98,12 +100,12 @@ __all__ = [
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"chainrule\.")
 
 #: Rooms that load when first used, and names that live in them: importing chainrule costs little more than NumPy.
-_ROOMS = ("data", "nn", "optim", "train")
-_LAZY = {"Trainer": "train", "compile": "compiler", "load": "train", "save": "train", "summary": "nn"}
+_ROOMS = ("data", "nn", "optim", "show", "train")
+_LAZY = {"Trainer": "train", "Predictor": "compiler", "compile": "compiler", "load": "train", "save": "train", "summary": "nn"}
 
 if _TYPE_CHECKING:
-    from chainrule.compiler import compile
-    from chainrule import data, nn, optim, train
+    from chainrule.compiler import Predictor, compile
+    from chainrule import data, nn, optim, show, train
     from chainrule.nn import summary
     from chainrule.train import Trainer, load, save
 

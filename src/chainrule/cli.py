@@ -26,6 +26,12 @@ SETS = (
 )  # fmt: skip
 ACTIVATIONS = ("relu", "leaky-relu", "elu", "selu", "gelu", "silu", "softplus", "sigmoid", "tanh")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "nadam")
+#: What ``bench`` measures, by name and by letter, and in which systems.
+WORKLOADS = {
+    "a": "xor", "b": "iris", "c": "mnist", "d": "mnist-batch-norm", "e": "mnist-wide", "f": "table", "g": "predict",
+    "h": "start", "i": "memory", "j": "growth",
+}  # fmt: skip
+SYSTEMS = ("chainrule", "chainrule-fit", "numpy", "torch", "torch-slide", "jax", "sklearn", "keras", "c", "products")
 
 _TRAIN_HELP = f"""\
 DATA is the name of a set, or a file or folder:
@@ -55,6 +61,19 @@ _SHOW_HELP = """\
 examples:
   chainrule show runs/iris/model.safetensors
   chainrule show runs/iris
+"""
+_BENCH_HELP = f"""\
+workloads, by letter or name:
+  {", ".join(f"{letter} {name}" for letter, name in WORKLOADS.items())}
+systems:
+  {", ".join(SYSTEMS)}
+
+Each case runs in a process of its own, several times; what is not installed is left out. The output is a table, and in a
+folder all numbers as JSON and, where matplotlib is installed, figures.
+
+examples:
+  chainrule bench --quick
+  chainrule bench --workloads c,d --systems chainrule,torch,jax --threads 1 --data-dir ~/data
 """
 
 
@@ -136,6 +155,10 @@ def _command(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]
         from chainrule.commands.predict import predict
 
         return predict
+    if options.command == "bench":
+        from chainrule.commands.bench import bench
+
+        return bench
     from chainrule.commands.show import show
 
     return show
@@ -177,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a network on data", epilog=_TRAIN_HELP, **shared))
     _add_predict(commands.add_parser("predict", help="answer for new data", epilog=_PREDICT_HELP, **shared))
     _add_show(commands.add_parser("show", help="what a saved model is made of", epilog=_SHOW_HELP, **shared))
+    _add_bench(commands.add_parser("bench", help="how fast this machine trains", epilog=_BENCH_HELP, **shared))
     return parser
 
 
@@ -235,6 +259,18 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
         "Print a model's layers, what it was trained on, what is done to its inputs, and its test results."
     )
     parser.add_argument("model", metavar="MODEL", help="model.safetensors, or the folder of a run")
+    _add_debug(parser)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Measure chainrule beside NumPy, PyTorch, JAX, scikit-learn, Keras and C on this machine."
+    workloads, systems = _several(_one_of(*WORKLOADS, *WORKLOADS.values())), _several(_one_of(*SYSTEMS))
+    parser.add_argument("--workloads", type=workloads, metavar="A,B", help="which to measure (all)")
+    parser.add_argument("--systems", type=systems, metavar="NAME,NAME", help="which to compare (all that are there)")
+    parser.add_argument("--threads", type=_several(_count), metavar="N,N", help="numbers of threads (1,2)")
+    parser.add_argument("--quick", action="store_true", help="less data, fewer steps, one repetition")
+    parser.add_argument("--data-dir", metavar="DIR", help="where mnist lies; without it made-up pictures stand in")
+    parser.add_argument("--out", metavar="DIR", help="folder for numbers and figures (runs/bench)")
     _add_debug(parser)
 
 
@@ -313,3 +349,8 @@ def _one_of(*names: str) -> Callable[[str], str]:
         return name
 
     return read
+
+
+def _several(read: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """A reader of several values with commas between them, each read by ``read``."""
+    return lambda text: list(dict.fromkeys(read(part.strip()) for part in text.split(",")))

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core import source
 from chainrule.core.aval import Aval, canonical_dtype, is_float, promote_dtypes
 from chainrule.core.errors import DTypeError, GradientError, ShapeError
 from chainrule.core.graph import Graph, Node, Tap
 from chainrule.core.modes import get_default_dtype, local
+from chainrule.core.traced import traced_value_error
 from chainrule.methods import Methods
 
 __all__ = ["Parameter", "Tensor", "tensor"]
@@ -149,14 +149,17 @@ class Tensor(Methods):
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
-        if self.node.op is not None:
+        if not self.is_leaf:
             raise GradientError(
                 "requires_grad = ...",
                 "a tensor that was computed",
                 "a leaf: one made from data",
                 "use t.detach() first",
             )
-        self._set_leaf(self._value(), bool(wanted))
+        if local.mode.tracer is not None:
+            local.mode.tracer.set_requires_grad(self, bool(wanted))
+        else:
+            self._set_leaf(self._value(), bool(wanted))
 
     def requires_grad_(self, wanted: bool = True) -> Tensor:
         """Set ``requires_grad`` and return the tensor."""
@@ -165,8 +168,8 @@ class Tensor(Methods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it was made from data rather than computed."""
-        return self.node.op is None
+        """Whether it was made from data rather than computed with a history."""
+        return self.node.op is None or not self.node.requires_grad
 
     @property
     def T(self) -> Tensor:
@@ -240,7 +243,7 @@ class Tensor(Methods):
         return bool(self.item())
 
     def __repr__(self) -> str:
-        if self.node.value is None:
+        if not isinstance(self.node.value, np.ndarray):
             return f"tensor(traced {self.aval!r})"
         text = np.array2string(self.node.value, separator=", ", prefix="tensor(", precision=4)
         dtype = self.dtype
@@ -271,7 +274,7 @@ class Tensor(Methods):
         if value is not None and value.shape != self.shape:
             raise ShapeError("t.grad = g", f"g {value.shape}", f"the tensor's shape {self.shape}", "reshape g")
         if local.mode.tracer is not None:
-            local.mode.tracer.touch_gradient(self)
+            local.mode.tracer.touch_gradient(self, overwritten=True)
         self._grad = value
 
     def retain_grad(self) -> Tensor:
@@ -320,11 +323,11 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        new = value.node if isinstance(value, Tensor) else Tensor(value, self.dtype).node
+        new = value if isinstance(value, Tensor) else Tensor(value, self.dtype)
         if local.mode.tracer is not None:
-            local.mode.tracer.write(self, new)
+            local.mode.tracer.write(self, new, leaf=True)
         else:
-            self._set_leaf(new.value, self.requires_grad)
+            self._set_leaf(new.node.value, self.requires_grad)
 
     def graph(self) -> Graph:
         """The graph of what this tensor was computed from; it prints."""
@@ -358,7 +361,7 @@ class Tensor(Methods):
                 )
             self.data = new
         elif local.mode.tracer is not None:
-            local.mode.tracer.write(self, new.node)
+            local.mode.tracer.write(self, new)
         else:
             self.node = new.node
         if base is not None:
@@ -449,21 +452,6 @@ class Tensor(Methods):
 
     def __reduce__(self) -> Any:
         raise TypeError("tensors are not pickled: save them with cr.save, or t.numpy() with numpy.save")
-
-
-def traced_value_error(aval: Aval) -> GradientError:
-    """What to say when a number is wanted while a function is traced, with the line that wants it."""
-    where = source.caller(2)
-    text = source.line_text(where)
-    error = GradientError(
-        "the numbers of a tensor while a function is traced",
-        f"{aval!r}, whose numbers are known only when the compiled program runs",
-        "tensors all the way: no if, while, float(), .item() or .numpy() that depends on them",
-        "choose between values with cr.where(condition, a, b), or pass the number in as a Python number (static: "
-        "traced again for each value)",
-    )
-    error.context.append(f"  {'at:':<9} {source.describe(where)}" + (f"  {text}" if text else ""))
-    return error
 
 
 #: ``x.float()``, ``x.long()`` ...: PyTorch's names for casts. (As methods they would hide the types of those names.)

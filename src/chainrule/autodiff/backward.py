@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core.apply import compute_arrays
 from chainrule.core.aval import Aval
 from chainrule.core.errors import GradientError, ShapeError
-from chainrule.core.graph import FREED, Node, freed_error
+from chainrule.core.graph import FREED, Node, Result, freed_error
 from chainrule.core.modes import enable_grad, local, no_grad
 from chainrule.ops.reduce import sum_to
 from chainrule.tensor import Tensor
@@ -42,12 +42,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
     tensor(27.)
     """
     if not output.requires_grad:
-        raise GradientError(
-            "backward()",
-            "a tensor that needs no gradient",
-            "something computed from a tensor with requires_grad=True",
-            "pass requires_grad=True to cr.tensor, and compute outside no_grad()",
-        )
+        raise _no_history(output)
     walk = _Walk(output.node, _seed(output, gradient), create_graph)
     walk.run(keep=retain_graph or create_graph)
 
@@ -96,6 +91,23 @@ def grad_of(
     return results[0] if single else tuple(results)
 
 
+def _no_history(output: Tensor) -> GradientError:
+    """Why there is nothing to walk back over."""
+    if isinstance(output.node, Result):
+        return GradientError(
+            "backward()",
+            "the result of a compiled function: what it was computed from stayed in the program",
+            "backward() in the function that is compiled, where the history is",
+            "put loss.backward() into the function, or compile the derivative: cr.compile(cr.value_and_grad(f))",
+        )
+    return GradientError(
+        "backward()",
+        "a tensor that needs no gradient",
+        "something computed from a tensor with requires_grad=True",
+        "pass requires_grad=True to cr.tensor, and compute outside no_grad() and without results of compiled functions",
+    )
+
+
 def _seed(output: Tensor, gradient: Any) -> Any:
     """The gradient that the walk starts with."""
     if gradient is None:
@@ -140,6 +152,7 @@ class _Walk:
 
     def run(self, keep: bool) -> dict[Node, Tensor]:
         """Visit every node from the last made to the first."""
+        tracer = local.mode.tracer
         if self.on_arrays:
             mode = local.mode
             mode.interpret = compute_arrays
@@ -148,9 +161,13 @@ class _Walk:
             finally:
                 mode.interpret = None
         else:
+            if tracer is not None:
+                tracer.enter("backward")
             with enable_grad() if self.create_graph else no_grad():
                 self._visit_all()
-        if not keep and local.mode.tracer is None:
+            if tracer is not None:
+                tracer.enter("")
+        if not keep and tracer is None:
             for node in self.order:
                 if node.op is not None:
                     node.inputs = FREED
@@ -158,10 +175,13 @@ class _Walk:
 
     def _visit_all(self) -> None:
         gradients, on_arrays, wanted = self.gradients, self.on_arrays, self.wanted
+        tracer = local.mode.tracer
         for node in self.order:
             g = gradients.pop(node, None)
             if g is None:
                 continue
+            if tracer is not None:
+                tracer.note_gradient(node, g)
             if node.tap is not None or wanted is not None:
                 g = self._deliver(node, g)
             op = node.op
@@ -220,8 +240,9 @@ class _Walk:
         cell = tap.cell() if tap is not None and tap.cell is not None else None
         if cell is None:
             return g
-        if local.mode.tracer is not None:
-            local.mode.tracer.touch_gradient(cell)
+        tracer = local.mode.tracer
+        if tracer is not None:
+            tracer.touch_gradient(cell)
         before = getattr(cell, "_grad", None)
         if self.on_arrays:
             # Left as a plain array: it becomes a tensor when somebody looks.
@@ -229,7 +250,9 @@ class _Walk:
             cell._grad = new if type(new) is np.ndarray else np.asarray(new)
         else:
             new = self._as_tensor(g, node)
-            cell._grad = new if before is None else cell.grad + new
+            cell._grad = new = new if before is None else cell.grad + new
+            if tracer is not None:
+                tracer.note_gradient(node, new)
         return g
 
     def _run_hooks(self, hooks: list[Any], g: Any, node: Node) -> Any:

@@ -66,8 +66,13 @@ class _Linearised:
         for n, value in zip(numbers, _unflatten(self.places, self.leaves), strict=True):
             replaced[n] = value
         self.single = isinstance(argnums, int)
-        with enable_grad():
-            self.output = f(*replaced, **kwargs)
+        mode = local.mode
+        mode.deriving += 1
+        try:
+            with enable_grad():
+                self.output = f(*replaced, **kwargs)
+        finally:
+            mode.deriving -= 1
 
     @staticmethod
     def _variable(x: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from chainrule.bench.workloads import (
 __all__ = ["Measured", "environment", "run"]
 
 #: Processes of each case, taking turns with the other systems', so that a change in the machine's speed meets all.
-_ROUNDS = 3
+ROUNDS = 3
 #: Systems whose growth is measured: those that have a loop of their own.
 _GROWING = ("chainrule", "numpy", "torch", "jax")
 #: A case that takes longer has failed.
@@ -66,52 +66,51 @@ def run(
             present.append(peer)
     with tempfile.TemporaryDirectory(prefix="chainrule-bench-") as folder:
         for workload in workloads:
-            bench = Bench(Path(folder), workload.hurried() if quick else workload, quick, data_dir)
-            for note in bench.notes:
-                if note not in results.notes:
-                    results.notes.append(note)
-                    say(f"note: {note}")
-            results.records += bench.measure(present, threads, say)
+            bench = Bench(Path(folder), workload.hurried() if quick else workload, quick, data_dir, say)
+            if bench.note and bench.note not in results.notes:
+                results.notes.append(bench.note)
+                say(f"note: {bench.note}")
+            results.records += bench.measure(present, threads)
     return results
 
 
 class Bench:
     """One workload: its arrays in a folder, and the processes that measure it."""
 
-    def __init__(self, folder: Path, workload: Workload, quick: bool, data_dir: str | Path | None) -> None:
-        self.folder, self.workload, self.quick = folder, workload, quick
+    def __init__(
+        self, folder: Path, workload: Workload, quick: bool, data_dir: str | Path | None, say: Callable[[str], None]
+    ) -> None:
+        self.folder, self.workload, self.quick, self.say = folder, workload, quick, say
         self.arrays = folder / workload.name
-        self.notes: list[str] = []
-        self.steps = 0
+        self.note, self.steps = "", 0
+        #: What is known so far, by measure, system and threads.
+        self.kept: dict[tuple[str, str, int], Kept] = {}
         if workload.rows != "growth":
             rows = make_rows(workload.rows, data_dir, quick)
-            self.notes = [rows.note] if rows.note else []
-            self.steps = write_arrays(self.arrays, rows, workload.network)
+            self.note, self.steps = rows.note, write_arrays(self.arrays, rows, workload.network)
 
-    def measure(self, systems: Sequence[Peer], threads: Sequence[int], say: Callable[[str], None]) -> list[Record]:
+    def measure(self, systems: Sequence[Peer], threads: Sequence[int]) -> list[Record]:
         """All rounds of all cases; the values of a case's rounds are taken together."""
-        kept: dict[tuple[str, str, int], _Kept] = {}
-        rounds = 1 if self.quick or self.workload.name == "growth" else _ROUNDS
+        rounds = 1 if self.quick or self.workload.rows == "growth" else ROUNDS
         for _ in range(rounds):
             for count in threads:
                 for peer in (p for p in systems if p.takes_part(self.workload)):
                     for measure in self.workload.measures:
-                        self._add(kept, peer, count, measure, say)
-        records = [one.record(self.workload, *key) for key, one in kept.items()]
-        return records
+                        self._try(peer, count, measure)
+        return [kept.record(self.workload, *key) for key, kept in self.kept.items()]
 
-    def _add(
-        self, kept: dict[tuple[str, str, int], _Kept], peer: Peer, threads: int, measure: str, say: Callable[[str], None]
-    ) -> None:
+    def _try(self, peer: Peer, threads: int, measure: str) -> None:
+        """Measure and keep; a process that fails is kept as that."""
+        who = f"{peer.name}, {threads} thread{'s' * (threads > 1)}"
         try:
             for label, unit, values, score in self._measured(peer, threads, measure):
-                one = kept.setdefault((label, peer.name, threads), _Kept(unit))
-                one.values += values
-                one.scores += [] if score is None else [score]
-                say(f"{self.workload.name}, {label}: {peer.name}, {_threads(threads)}: {spread(values)['median']:,} {unit}")
+                kept = self.kept.setdefault((label, peer.name, threads), Kept(unit))
+                kept.values += values
+                kept.scores += [] if score is None else [score]
+                self.say(f"{self.workload.name}, {label}: {who}: {spread(values)['median']:,} {unit}")
         except CaseError as problem:
-            kept.setdefault((measure, peer.name, threads), _Kept("")).failure = str(problem)
-            say(f"{self.workload.name}, {measure}: {peer.name}, {_threads(threads)} failed: {problem}")
+            self.kept.setdefault((measure, peer.name, threads), Kept("")).failure = str(problem)
+            self.say(f"{self.workload.name}, {measure}: {who} failed: {problem}")
 
     def _measured(self, peer: Peer, threads: int, measure: str) -> Iterator[Measured]:
         """What one process, or two, tell about one measure."""
@@ -216,7 +215,7 @@ class CaseError(Exception):
     """A case's process failed."""
 
 
-class _Kept:
+class Kept:
     """What is known of a case so far."""
 
     def __init__(self, unit: str) -> None:
@@ -269,7 +268,3 @@ def environment(threads: int, cache: str, fresh: bool = False) -> dict[str, str]
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
     return found
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' * (count > 1)}"

@@ -60,7 +60,10 @@ SYSTEMS = {
             "sklearn", "scikit-learn, fit", "sklearn_mlp", "bcefghi", ("sklearn.neural_network",), "scikit-learn",
             distributions=("scikit-learn",),
         ),
-        Peer("keras", "Keras on JAX, fit", "keras_jax", "abcdefghi", ("keras", "jax"), "keras jax", distributions=("keras", "jax")),
+        Peer(
+            "keras", "Keras on JAX, fit", "keras_jax", "abcdefghi", ("keras", "jax"), "keras jax",
+            distributions=("keras", "jax"),
+        ),
         Peer("c", "C, gcc -O3 -march=native -ffast-math", "c_program", "ab", program="gcc"),
         Peer("products", "bare matrix products", "matrix_products", "cdef", ("numpy",), learns=False),
     )

@@ -12,13 +12,24 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.aval import Aval, float64, int64
-from chainrule.core.graph import Node
+from chainrule.core.errors import GradientError
+from chainrule.core.graph import Node, Tap
 from chainrule.core.philox import Generator
 from chainrule.tensor import Tensor
 
-__all__ = ["Cell", "Counter", "Gradient", "Key", "Memory", "Setting", "Slot", "Value"]
+__all__ = ["Cell", "Counter", "Gradient", "Key", "Memory", "Setting", "Slot", "Value", "computed_outside"]
 
 Array = np.ndarray[Any, Any]
+
+
+def computed_outside() -> Any:
+    """Where a gradient arrives that a compiled function would send into a history outside it."""
+    raise GradientError(
+        "backward() in a compiled function",
+        "a tensor that was computed outside it, with a history",
+        "a history that begins in the function",
+        "compute it in the function, or use x.detach()",
+    )
 
 
 class Slot:
@@ -62,8 +73,9 @@ class Value(Cell):
         self.slot = slot
         #: What the tensor pointed to before the trace, to be put back after it.
         self.original = original
-        self.requires_grad = original.requires_grad and original.op is None
-        self.node.requires_grad, self.node.tap = self.requires_grad, original.tap if self.requires_grad else None
+        self.node.requires_grad = original.requires_grad
+        if original.requires_grad:
+            self.node.tap = original.tap if original.op is None else Tap(computed_outside)
 
     def load(self) -> Array:
         value: Array = self.slot.tensor.node.value

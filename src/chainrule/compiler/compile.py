@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 import time
@@ -11,14 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import ops
 from chainrule.compiler.build import build
-from chainrule.compiler.cells import Setting
+from chainrule.compiler.cells import Slot
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.explain import Event, explain
+from chainrule.compiler.guards import surroundings
 from chainrule.compiler.program import Program
-from chainrule.compiler.trace import Guard, NeedsEagerStep, Place, Trace, trace
+from chainrule.compiler.structure import Place, argument_names, as_leaf, flatten, map_tree, static, zip_trees
+from chainrule.compiler.trace import Trace, trace
+from chainrule.compiler.tracer import NeedsEagerStep
 from chainrule.core.config import BACKENDS, config
 from chainrule.core.errors import ConfigError, GraphError, ShapeError
+from chainrule.core.graph import Node, Result
 from chainrule.core.modes import get_default_dtype, local
 from chainrule.tensor import Tensor
 
@@ -36,22 +42,31 @@ class Entry:
     def __init__(self, made: Trace, executable: Executable) -> None:
         self.trace, self.executable = made, executable
 
-    def holds(self) -> bool:
-        """Whether everything that was taken for granted still is."""
-        return all(guard.holds() for guard in self.trace.guards)
-
-    def arrays(self, leaves: list[Tensor]) -> list[Array]:
-        """The values of cells and arguments now."""
-        for slot, leaf in zip(self.trace.slots, leaves, strict=True):
-            slot.tensor = leaf
-        return [*(cell.load() for cell in self.trace.cells), *(leaf.node.value for leaf in leaves)]
-
-    def finish(self, outputs: list[Array], results: int) -> Any:
-        """New state into its cells, results into the structure in which the function returned them."""
-        for cell, value in zip(self.trace.updated, outputs[results:], strict=True):
+    def run(self, leaves: list[Tensor], steps: int | None = None) -> Any:
+        """One call, or a scan of many steps: state from its cells, through the program, and back into them."""
+        made = self.trace
+        made.point(leaves)
+        arrays = [*(cell.load() for cell in made.cells), *(leaf.node.value for leaf in leaves)]
+        outputs = self.executable(arrays) if steps is None else self.executable.scan(arrays, steps)
+        results = made.program.results
+        for cell, value in zip(made.updated, outputs[results:], strict=True):
             cell.store(value)
-        self.trace.finish()
-        return _rebuild(self.trace.result, [Tensor._wrap(a) for a in outputs[:results]])
+        made.finish()
+        values = [_result(a, history) for a, history in zip(outputs[:results], made.histories, strict=True)]
+        result = map_tree(lambda x: _fetched(x, values), made.result)
+        made.release()
+        return result
+
+
+def _result(array: Array, history: bool) -> Tensor:
+    return Tensor._of(Result(None, (), Node.leaf(array).aval, array)) if history else Tensor._wrap(array)
+
+
+def _fetched(x: Any, values: list[Tensor]) -> Any:
+    """What stands for ``x`` in the structure of results."""
+    if isinstance(x, Place):
+        return values[x.index]
+    return x.tensor if isinstance(x, Slot) else x
 
 
 class Compiled:
@@ -75,37 +90,38 @@ class Compiled:
         self._entries: dict[Any, list[Entry]] = {}
         self._last: Entry | None = None
         self._lock = threading.RLock()
-        self._bound: dict[int, tuple[Any, Compiled]] = {}
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        if instance is None:
+        """A compiled method: one for each instance, which lives as long as that."""
+        if instance is None or not hasattr(self.function, "__get__"):
             return self
-        found = self._bound.get(id(instance))
-        if found is None or found[0] is not instance:
-            method = self.function.__get__(instance, owner)  # type: ignore[attr-defined]
-            found = self._bound[id(instance)] = (instance, Compiled(method, self.backend, self.keep_gradients))
-        return found[1]
+        home, name = vars(instance), f"<compiled {getattr(self.function, '__qualname__', self.name)}>"
+        if name not in home:
+            home[name] = Compiled(self.function.__get__(instance, owner), self.backend, self.keep_gradients)
+        return home[name]
+
+    def __getattr__(self, name: str) -> Any:
+        # A compiled model is still a model: compiled.parameters(), compiled.eval().
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        return Compiled(copy.deepcopy(self.function, memo), self.backend, self.keep_gradients)
 
     def __repr__(self) -> str:
-        return f"<compiled {self.name}: {sum(map(len, self._entries.values()))} traces>"
+        return f"<compiled {self.name}: {self._traces()} traces>"
 
     # ---- running
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result, computed by its program."""
-        if local.mode.tracer is not None or self._eager():
+        if self._plainly():
             return self.function(*args, **kwargs)
         with self._lock:
             leaves: list[Tensor] = []
-            tree = _flatten((args, kwargs), leaves)
-            try:
-                entry = self._entry(tree, leaves, 0)
-            except NeedsEagerStep as reason:
-                self.events.append(Event("eager", str(reason)))
-                return self.function(*args, **kwargs)
-            if entry is None:
-                return self.function(*args, **kwargs)
-            return entry.finish(entry.executable(entry.arrays(leaves)), entry.trace.program.results)
+            entry = self._entry_or_reason(flatten((args, kwargs), leaves), leaves, 0)
+            return self.function(*args, **kwargs) if entry is None else entry.run(leaves)
 
     def scan(self, constants: Sequence[Any] = (), streams: Sequence[Any] = ()) -> Any:
         """Run the function once for each entry along the first axis of the ``streams``, all in one call.
@@ -129,7 +145,7 @@ class Compiled:
         Raises:
             ShapeError: streams of different lengths, or none.
         """
-        fixed, moving = [_as_tensor(x) for x in constants], [_as_tensor(x) for x in streams]
+        moving = [as_leaf(x) for x in streams]
         lengths = {x.shape[0] if x.ndim else 0 for x in moving}
         if len(lengths) != 1 or 0 in lengths:
             shapes = ", ".join(str(x.shape) for x in moving) or "no streams"
@@ -138,69 +154,68 @@ class Compiled:
                 "give each stream a first axis with as many entries as there are steps",
             )  # fmt: skip
         steps = lengths.pop()
+        if self._plainly():
+            return zip_trees(ops.stack, [self.function(*constants, *(x[i] for x in moving)) for i in range(steps)])
         with self._lock:
-            done: list[Any] = []
-            entry = None
-            while entry is None and len(done) < steps:
-                entries = [Tensor._wrap(x.node.value[len(done)]) for x in moving]
-                if local.mode.tracer is None and not self._eager():
-                    leaves: list[Tensor] = []
-                    tree = _flatten(((*fixed, *entries), {}), leaves)
-                    try:
-                        entry = self._entry(tree, leaves, len(moving))
-                    except NeedsEagerStep as reason:
-                        self.events.append(Event("eager", str(reason)))
+            parts: list[Any] = []
+            done = 0
+            while done < steps:
+                entries = [Tensor._wrap(np.asarray(x.node.value[done])) for x in moving]
+                leaves: list[Tensor] = []
+                tree = flatten(((*constants, *entries), {}), leaves)
+                entry = self._entry_or_reason(tree, leaves, len(moving))
                 if entry is None:
-                    done.append(self.function(*fixed, *entries))
-            if entry is None:
-                return _stack(done)
-            rest = [Tensor._wrap(x.node.value[len(done) :]) for x in moving]
-            result = self._scan(entry, [*fixed, *rest], steps - len(done))
-        return result if not done else _stack(done, result)
+                    parts.append(zip_trees(_stacked, [self.function(*constants, *entries)]))
+                    done += 1
+                else:
+                    # Where a step changes what the next one takes for granted, they go one by one.
+                    count = steps - done if entry.trace.steady and not entry.trace.deferred else 1
+                    rest = [Tensor._wrap(x.node.value[done : done + count]) for x in moving]
+                    parts.append(entry.run([*leaves[: len(leaves) - len(moving)], *rest], count))
+                    done += count
+            return parts[0] if len(parts) == 1 else zip_trees(_joined, parts)
 
-    def _scan(self, entry: Entry, leaves: list[Tensor], steps: int) -> Any:
-        arrays = entry.arrays(leaves)
-        if any(isinstance(cell, Setting) for cell in entry.trace.cells) and entry.trace.deferred:
-            return self._scan_with_schedule(entry, leaves, steps)
-        return entry.finish(entry.executable.scan(arrays, steps), entry.trace.program.results)
-
-    def _scan_with_schedule(self, entry: Entry, leaves: list[Tensor], steps: int) -> Any:
-        """A schedule changes the settings from step to step: one call a step."""
-        streams = entry.trace.program.streams
-        fixed, moving = leaves[: len(leaves) - streams], leaves[len(leaves) - streams :]
-        results = []
-        for step in range(steps):
-            entries = [Tensor._wrap(x.node.value[step : step + 1]) for x in moving]
-            outputs = entry.executable.scan(entry.arrays([*fixed, *entries]), 1)
-            results.append(entry.finish(outputs, entry.trace.program.results))
-        return _join(results)
-
-    def _eager(self) -> bool:
-        return (self.backend or config.backend) == "eager"
+    def _plainly(self) -> bool:
+        """Whether the function is to run as it is: while it is traced, watched or differentiated, or by choice."""
+        mode = local.mode
+        return (
+            mode.tracer is not None
+            or mode.watch is not None
+            or mode.deriving > 0
+            or (self.backend or config.backend) == "eager"
+        )
 
     # ---- tracing
 
+    def _entry_or_reason(self, tree: Any, leaves: list[Tensor], streams: int) -> Entry | None:
+        """A trace that fits this call; None where the function is to run eagerly, for a reason that is noted."""
+        try:
+            return self._entry(tree, leaves, streams)
+        except NeedsEagerStep as reason:
+            self.events.append(Event("eager", str(reason)))
+            return None
+
     def _entry(self, tree: Any, leaves: list[Tensor], streams: int) -> Entry | None:
-        """A trace that fits this call; None where the function is to run eagerly."""
         mode = local.mode
-        key = (
-            _static(tree), tuple((x.node.aval, x.node.requires_grad) for x in leaves), streams, mode.grad,
-            get_default_dtype(), self.backend or config.backend,
-        )  # fmt: skip
+        kinds = tuple((x.node.aval, x.node.requires_grad, x.is_leaf) for x in leaves)
+        backend = self.backend or config.backend
+        key = (static(tree), kinds, streams, mode.grad, get_default_dtype(), backend)
         entries = self._entries.setdefault(key, [])
         for entry in entries:
-            if entry.holds():
+            if entry.trace.holds(leaves):
                 self._last = entry
                 return entry
-        if len(self.events) > MOST_TRACES and self._traces() >= MOST_TRACES:
+        if self._traces() >= MOST_TRACES:
             self._give_up()
             return None
-        reason = self._reason(entries)
+        reason = self._reason(entries, leaves)
         start = time.perf_counter()
-        made = trace(self.function, tree, leaves, streams, self.keep_gradients, _names(self.function, tree, leaves))
-        made.guards += _guards(self.function)
+        around = surroundings(self.function)
+        names = argument_names(self.function, tree, len(leaves))
+        made = trace(self.function, tree, leaves, streams, self.keep_gradients, names)
+        made.guards += around
         traced = time.perf_counter()
-        executable = build(made.program, self.backend or config.backend)
+        executable = build(made.program, backend)
         entry = Entry(made, executable)
         entries.insert(0, entry)
         self._last = entry
@@ -210,11 +225,12 @@ class Compiled:
     def _traces(self) -> int:
         return sum(map(len, self._entries.values()))
 
-    def _reason(self, entries: list[Entry]) -> str:
+    def _reason(self, entries: list[Entry], leaves: list[Tensor]) -> str:
         """Why this call is traced."""
         if entries:
-            broken = next(g for g in entries[0].trace.guards if not g.holds())
-            return f"{broken.what} changed"
+            entries[0].trace.point(leaves)
+            broken = next((guard.what for guard in entries[0].trace.guards if not guard.holds()), None)
+            return f"{broken} changed" if broken else "an argument that the function also reaches in another way"
         return "the first call" if not self._traces() else "arguments of other shapes, types or static values"
 
     def _give_up(self) -> None:
@@ -230,9 +246,10 @@ class Compiled:
     def _entry_for(self, asked: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
         if args or kwargs:
             leaves: list[Tensor] = []
-            tree = _flatten((args, kwargs), leaves)
+            tree = flatten((args, kwargs), leaves)
             try:
-                found = self._entry(tree, leaves, 0)
+                with self._lock:
+                    found = self._entry(tree, leaves, 0)
             except NeedsEagerStep as reason:
                 raise GraphError(
                     f"{self.name}.{asked}(...)", f"a step whose state is not there yet: {reason}",
@@ -311,126 +328,9 @@ def compile(
     return Compiled(function, backend, keep_gradients)
 
 
-# ---- structures of arguments and results
+def _stacked(values: list[Tensor]) -> Tensor:
+    return Tensor._wrap(np.stack([x.node.value for x in values]))
 
 
-def _as_tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else Tensor(x)
-
-
-def _flatten(tree: Any, leaves: list[Tensor]) -> Any:
-    """Arguments with places for tensors and arrays; each tensor once, though it be passed twice."""
-    if isinstance(tree, (Tensor, np.ndarray)):
-        leaves.append(tree if isinstance(tree, Tensor) else Tensor._wrap(tree) if _plain(tree) else Tensor(tree))
-        return Place(len(leaves) - 1)
-    if isinstance(tree, dict):
-        return {k: _flatten(v, leaves) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        items = [_flatten(v, leaves) for v in tree]
-        return tree._make(items) if hasattr(tree, "_make") else type(tree)(items)
-    return tree
-
-
-def _plain(array: Array) -> bool:
-    return str(array.dtype) in ("float32", "float64", "int64", "int32", "uint8", "bool")
-
-
-def _static(tree: Any) -> Any:
-    """A hashable image of a structure."""
-    if isinstance(tree, dict):
-        return ("dict", *((k, _static(v)) for k, v in tree.items()))
-    if isinstance(tree, (list, tuple)):
-        return (type(tree).__name__, *(_static(v) for v in tree))
-    try:
-        hash(tree)
-    except TypeError:
-        return (type(tree).__name__, id(tree))
-    return (type(tree).__name__, tree)
-
-
-def _rebuild(tree: Any, values: list[Tensor]) -> Any:
-    if isinstance(tree, Place):
-        return values[tree.index]
-    if isinstance(tree, dict):
-        return {k: _rebuild(v, values) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        items = [_rebuild(v, values) for v in tree]
-        return tree._make(items) if hasattr(tree, "_make") else type(tree)(items)
-    return tree
-
-
-def _zip(combine: Callable[[list[Array]], Array], trees: list[Any]) -> Any:
-    """One structure from several of the same form."""
-    first = trees[0]
-    if isinstance(first, Tensor):
-        return Tensor._wrap(combine([t.node.value for t in trees]))
-    if isinstance(first, dict):
-        return {k: _zip(combine, [t[k] for t in trees]) for k in first}
-    if isinstance(first, (list, tuple)):
-        items = [_zip(combine, [t[i] for t in trees]) for i in range(len(first))]
-        return first._make(items) if hasattr(first, "_make") else type(first)(items)
-    return first
-
-
-def _join(parts: list[Any]) -> Any:
-    return _zip(np.concatenate, parts)
-
-
-def _stack(done: list[Any], rest: Any = None) -> Any:
-    """Results of single steps along a new axis, before those of a scan."""
-    stacked = _zip(np.stack, done)
-    return stacked if rest is None else _join([stacked, rest])
-
-
-def _names(function: Callable[..., Any], tree: Any, leaves: list[Tensor]) -> list[str]:
-    """The parameter names of the function for its arguments, ``x`` or ``batch_0`` and ``batch_1``."""
-    import inspect
-
-    args, kwargs = tree
-    try:
-        parameters = list(inspect.signature(getattr(function, "forward", function)).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    names = []
-    for i in range(len(args)):
-        named = i < len(parameters) and parameters[i].kind is not parameters[i].VAR_POSITIONAL
-        names.append(parameters[i].name if named else f"arg{i}")
-    found = [f"arg{i}" for i in range(len(leaves))]
-
-    def walk(part: Any, name: str) -> None:
-        if isinstance(part, Place):
-            found[part.index] = name
-        elif isinstance(part, dict):
-            for k, v in part.items():
-                walk(v, f"{name}_{k}")
-        elif isinstance(part, (list, tuple)):
-            for i, v in enumerate(part):
-                walk(v, f"{name}_{i}")
-
-    for part, name in zip(args, names, strict=True):
-        walk(part, name)
-    for name, part in kwargs.items():
-        walk(part, name)
-    return found
-
-
-def _guards(function: Callable[..., Any]) -> list[Guard]:
-    """The numbers and texts that a function reads from around it are part of its program."""
-    code, guards = getattr(function, "__code__", None), []
-    if code is None:
-        return []
-    around = dict(zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False))
-    for name, cell in around.items():
-        guards.append(Guard(f"the variable {name}", lambda cell=cell: _image(cell.cell_contents)))
-    values = function.__globals__  # type: ignore[attr-defined]
-    for name in code.co_names:
-        if isinstance(values.get(name), (bool, int, float, str)):
-            guards.append(Guard(f"the global {name}", lambda name=name: _image(values.get(name))))
-    return guards
-
-
-def _image(value: Any) -> Any:
-    """Plain values by what they are, everything else by which it is."""
-    return value if isinstance(value, (bool, int, float, str, type(None))) else id(value)
-
-
+def _joined(values: list[Tensor]) -> Tensor:
+    return Tensor._wrap(np.concatenate([x.node.value for x in values]))

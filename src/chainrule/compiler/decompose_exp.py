@@ -108,7 +108,7 @@ LOG1P = {
         -0.2495802,
         0.19692118,
         -0.15344952,
-        0.10661288,
+        0.106612876,
         -0.057459157,
         0.020087443,
         -0.0032907724,
@@ -234,10 +234,10 @@ def sigmoid(s: Scalars, x: Value) -> Value:
     """
     wide = x.dtype == float64
     x = at_least(s, at_most(s, x, 40.0 if wide else 20.0), -746.0 if wide else -104.0)
-    # Both parts of the fraction are made smaller by a power of two, so that 2^n stays a float for every x.
+    # Both parts of the fraction are made smaller by a power of two, so that e^-x is a float for every x.
     shift = 53 if wide else 24
     r, n = _reduce(s, x, -LOG2_E, LN2_PARTS[x.dtype], FORMAT[x.dtype].bias - shift)  # -x = n ln 2 - r
-    p = s.polynomial(r, (1.0, -1.0, *_alternate(EXP[x.dtype])))
+    p = s.polynomial(r, (1.0, -1.0, *_mirror(EXP[x.dtype])))
     one = s.like(x, 2.0**-shift)
     return s.div(one, s.fma(p, _power_of_two(s, n, x), one))
 
@@ -250,13 +250,16 @@ def tanh(s: Scalars, x: Value) -> Value:
     [-0.0, 0.0, -0.761594, 1.0]
     """
     a = at_most(s, s.abs(x), 20.0 if x.dtype == float64 else 10.0)
-    # 2a = n ln 2 + 2r. Once n matters the result is so near 1 that ln 2 in one part is enough.
+    # 2a = n ln 2 + 2r. Once n counts, the result hangs so little on a that ln 2 in one part is enough.
     r, n = _reduce(s, a, 2 * LOG2_E, (-LN2 / 2,), FORMAT[x.dtype].bias)
     scale = _power_of_two(s, n, x)
     coefficients = tuple(c * 2.0 ** (k + 1) for k, c in enumerate(EXP[x.dtype]))  # (e^2r - 1)/2 = r + r^2 2 P(2r)
     half = s.like(x, 0.5)
     h = s.fma(_series(s, r, coefficients), scale, s.fma(scale, half, s.neg(half)))
-    return with_sign_of(s, s.div(h, s.add(h, s.like(x, 1.0))), x)
+    y = s.div(h, s.add(h, s.like(x, 1.0)))
+    # h / (h + 1) = h - h * h / (h + 1): where h is small the second form forgets most of the roundings on the way.
+    y = s.select(s.lt(h, s.like(x, 0.4)), s.fma(s.neg(h), y, h), y)
+    return with_sign_of(s, y, x)
 
 
 def erf(s: Scalars, x: Value) -> Value:
@@ -272,7 +275,7 @@ def erf(s: Scalars, x: Value) -> Value:
     w = s.fma(a, s.polynomial(a, ERF[x.dtype]), a)
     r, n = _reduce(s, w, -LOG2_E, (LN2,), FORMAT[x.dtype].bias)  # -w = n ln 2 - r
     scale = _power_of_two(s, n, x)
-    rise = _series(s, r, tuple(-c for c in _alternate(EXP[x.dtype])))  # 1 - e^-r
+    rise = _series(s, r, tuple(-c for c in _mirror(EXP[x.dtype])))  # 1 - e^-r
     return with_sign_of(s, s.fma(rise, scale, s.sub(s.like(x, 1.0), scale)), x)
 
 
@@ -287,6 +290,6 @@ def softplus(s: Scalars, x: Value) -> Value:
     return s.fma(e, s.polynomial(e, LOG1P[x.dtype]), at_least(s, x, 0.0))
 
 
-def _alternate(coefficients: tuple[float, ...]) -> tuple[float, ...]:
+def _mirror(coefficients: tuple[float, ...]) -> tuple[float, ...]:
     """Those of ``P(-r)``."""
     return tuple(-c if k % 2 else c for k, c in enumerate(coefficients))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,9 @@ class Executable:
         stacked = [np.stack([r[i] for r in results]) for i in range(program.results)]
         return [*stacked, *carried]
 
-    def release(self) -> None:
-        """Let go of what it holds outside Python."""
+    def bind(self, fixed: Sequence[Array]) -> Callable[[Array], Array]:
+        """The program as a function of its one remaining input, giving its one result."""
+        return lambda x: self([*fixed, x])[0]
 
 
 class Interpreter(Executable):
@@ -62,4 +63,5 @@ class Interpreter(Executable):
             op = node.op
             assert op is not None
             values[node] = np.asarray(op.compute(*[values[i] for i in node.inputs]), node.aval.dtype)
-        return [values[node] for node in graph.outputs]
+        # Copies, since an op may return a view of its input, and the caller's arrays may change later.
+        return [values[node].copy() for node in graph.outputs]

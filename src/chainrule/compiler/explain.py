@@ -31,8 +31,7 @@ def explain(name: str, events: list[Event], last: Any, passes: bool) -> str:
         trace, executable = event.entry.trace, event.entry.executable
         program = trace.program
         inputs = ", ".join(f"{program.names[n]}: {n.aval!r}" for n in program.inputs[len(trace.cells) :])
-        lines.append(f"{number}. traced because of {event.reason}" if "changed" in event.reason else
-                     f"{number}. traced: {event.reason}")  # fmt: skip
+        lines.append(f"{number}. traced: {event.reason}")
         lines.append(f"   arguments  {inputs or 'none'}")
         for kind in dict.fromkeys(cell.kind for cell in trace.cells):
             lines.append(f"   {kind:<10} " + ", ".join(c.name for c in trace.cells if c.kind == kind))

@@ -77,7 +77,12 @@ def fuse(program: Program, by_loops: Callable[[int, int, int], bool] | None = No
     Args:
         by_loops: whether a product of (rows, columns, inner) is done by loops of our own rather than by a BLAS.
     """
-    return _Fuser(program, by_loops or (lambda n, m, k: n * m * k <= SMALL_PRODUCT)).run()
+    return _Fuser(program, by_loops or _small).run()
+
+
+def _small(rows: int, columns: int, inner: int) -> bool:
+    """Products of a few numbers, and those with a vector, which only read the matrix once."""
+    return rows * columns * inner <= SMALL_PRODUCT or min(rows, columns, inner) == 1
 
 
 class _Fuser:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chainrule.compiler.stages import stages_of
 from chainrule.core.graph import Graph, Node
 
 __all__ = ["Program", "build_program"]
@@ -29,6 +30,12 @@ class Program:
     names: dict[Node, str] = field(default_factory=dict)
     #: The nodes of the trace that are inputs here, and where they stand.
     given: dict[Node, Node] = field(default_factory=dict, repr=False)
+    #: What inputs are: "argument", or the kind of the cell behind it, such as "tensor" or "optimizer memory".
+    kinds: dict[Node, str] = field(default_factory=dict, repr=False)
+    #: The node that is the gradient of a node, as far as known: only names and the order of a listing depend on it.
+    gradient_of: dict[Node, Node] = field(default_factory=dict, repr=False)
+    #: The part of the step that a node belongs to (see ``compiler.stages``), as far as known.
+    stages: dict[Node, int] = field(default_factory=dict, repr=False)
 
     @property
     def constants(self) -> tuple[Node, ...]:
@@ -40,10 +47,20 @@ class Program:
         """Results, then new values of cells."""
         return self.graph.outputs
 
-    def with_graph(self, graph: Graph) -> Program:
-        """The same program with another graph over the same inputs; itself if that graph has the same nodes."""
+    def with_graph(self, graph: Graph, moved: Mapping[Node, Node] | None = None) -> Program:
+        """The same program with another graph over the same inputs; itself if that graph has the same nodes.
+
+        ``moved`` says which node stands for an old one now, so that what is known about nodes goes with them.
+        """
         same = (graph.inputs, graph.nodes, graph.outputs) == (self.graph.inputs, self.graph.nodes, self.graph.outputs)
-        return self if same else replace(self, graph=graph)
+        if same:
+            return self
+        moved = moved or {}
+        gradient_of = {moved.get(n, n): moved.get(g, g) for n, g in self.gradient_of.items()}
+        stages: dict[Node, int] = {}
+        for node, stage in self.stages.items():  # the first of equal ones is the one that is kept
+            stages.setdefault(moved.get(node, node), stage)
+        return replace(self, graph=graph, gradient_of=gradient_of, stages=stages)
 
     def text(self, sources: bool = False) -> str:
         """The graph as text: inputs by their names, small constants as their numbers."""
@@ -84,11 +101,13 @@ def build_program(
     names: dict[Node, str] = {}
     used = {cell.node for cell in updated}
     known = {cell.node: cell.name for cell in (*cells, *arguments)}
+    kinds: dict[Node, str] = {}
     for cell in (*cells, *arguments):
         # Arguments are always given; a cell only if something is computed from it, or it is changed.
         if cell.node in seen or cell.node in used or cell in arguments:
             new[cell.node] = copy = Node(None, (), cell.aval, None)
             names[copy] = known[cell.node]
+            kinds[copy] = "argument" if cell in arguments else cell.kind
             leaves.append(copy)
     for node in order:
         if node in new:
@@ -106,4 +125,6 @@ def build_program(
     carried = tuple(places.get(new[cell.node]) if cell.node in new else None for cell in updated)
     graph = Graph(leaves, nodes, [new[n] for n in outputs])
     inputs = tuple(n for n in leaves if n in names)
-    return Program(graph, inputs, results, carried, streams, names, new)
+    gradient_of = {new[n]: new[g] for n, g in tracer.gradient_of.items() if n in new and g in new}
+    stages = {new[n]: stage for n, stage in stages_of(order, tracer.phases, tracer.aliases).items()}
+    return Program(graph, inputs, results, carried, streams, names, new, kinds, gradient_of, stages)

@@ -17,7 +17,7 @@ from chainrule.core.aval import Aval
 from chainrule.core.graph import Graph, Node
 from chainrule.core.op import Op
 
-__all__ = ["Builder", "Rule", "rewrite", "reachable"]
+__all__ = ["Builder", "Rule", "reachable", "rewrite"]
 
 #: Asked about a node whose inputs are already the new ones: the node to use in its place, or None to keep it.
 Rule = Callable[["Builder", Node], Node | None]
@@ -40,10 +40,15 @@ class Builder:
         """A node of ``op``, or what the rule makes of it."""
         return self.place(self.made(op, inputs, op.infer_memo(tuple(n.aval for n in inputs))))
 
+    def again(self, node: Node, *inputs: Node) -> Node:
+        """The op of ``node`` on other inputs."""
+        assert node.op is not None
+        return self(node.op, *inputs)
+
     def made(self, op: Op | None, inputs: tuple[Node, ...], aval: Aval) -> Node:
         """A node that stands nowhere yet, with the line and layer of the one being rewritten."""
-        origin = self.origin
-        return Node(op, inputs, aval, None, False, origin and origin.source, origin and origin.scope)
+        source, scope = (self.origin.source, self.origin.scope) if self.origin is not None else (None, None)
+        return Node(op, inputs, aval, None, False, source, scope)
 
     def place(self, node: Node) -> Node:
         """Put ``node`` into the program, unless the rule has something better."""
@@ -80,7 +85,7 @@ def rewrite(program: Program, rule: Rule, constant: Rule | None = None) -> Progr
         new[node] = build.place(node if inputs == node.inputs else build.made(node.op, inputs, node.aval))
         build.users[new[node]] += users[node]
     leaves = [*(n for n in graph.inputs if new[n] is n), *build.constants]
-    return program.with_graph(Graph(leaves, build.nodes, [new[n] for n in graph.outputs]))
+    return program.with_graph(Graph(leaves, build.nodes, [new[n] for n in graph.outputs]), new)
 
 
 def reachable(graph: Graph) -> set[Node]:

@@ -1,59 +1,71 @@
-"""The tracer: an interpretation of ops that records instead of computing, and is told of every read and write of state."""
+"""Tracing: a function is run once on tensors without numbers, and what it did is a program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import numpy as np
-
-from chainrule.compiler.cells import Cell, Counter, Gradient, Key, Memory, Setting, Slot, Value
+from chainrule.compiler.cells import Cell, Gradient, Memory, Slot, Value, computed_outside
+from chainrule.compiler.guards import Guard, variables
 from chainrule.compiler.program import Program, build_program
-from chainrule.core import source
-from chainrule.core.apply import _prepare
-from chainrule.core.aval import Aval, int64
-from chainrule.core.errors import GraphError
+from chainrule.compiler.structure import Place, fill, map_tree
+from chainrule.compiler.tracer import AlsoCaptured, Tracer
 from chainrule.core.graph import Node, Tap
 from chainrule.core.modes import local
-from chainrule.core.philox import Generator, blocks_used
+from chainrule.core.traced import Gone
 from chainrule.tensor import Tensor
 
-__all__ = ["Guard", "NeedsEagerStep", "Trace", "Tracer", "trace"]
+__all__ = ["Trace", "trace"]
 
-
-class NeedsEagerStep(Exception):
-    """The function makes new state (an optimizer's memory), which the first call does eagerly."""
-
-
-class Guard:
-    """Something that the traced program took for granted; when it no longer holds the function is traced again."""
-
-    __slots__ = ("read", "value", "what")
-
-    def __init__(self, what: str, read: Callable[[], Any]) -> None:
-        self.what, self.read, self.value = what, read, read()
-
-    def holds(self) -> bool:
-        """Whether it is still as it was."""
-        return bool(self.read() == self.value)
+#: Stands for an argument between calls, so that a trace does not keep the last batch alive.
+_NOBODY = Tensor(0.0)
 
 
 class Trace:
     """What one trace gave: the program, the cells behind its inputs, and what to do around a call."""
 
-    def __init__(self, program: Program, cells: list[Cell], updated: list[Cell], slots: list[Slot]) -> None:
+    def __init__(self, program: Program, cells: list[Cell], updated: list[Cell]) -> None:
         self.program = program
         #: Behind the program's first inputs; the arguments' arrays follow.
         self.cells = cells
         #: Behind the program's last outputs; the results come first.
         self.updated = updated
         #: One an argument that is a tensor, to be pointed at the call's own tensor.
-        self.slots = slots
+        self.slots: list[Slot] = []
+        #: Arguments that the function reaches in another way too: the program is for these very tensors.
+        self.fixed: dict[int, Tensor] = {}
+        #: All other tensors that it reads or writes, by identity: as arguments they would be reached in two ways.
+        self.captured: set[int] = set()
         self.guards: list[Guard] = []
         self.deferred: list[Callable[[], None]] = []
-        #: Gradients that an optimizer step used up: ``.grad`` is None after the call.
+        #: Gradients that are None after the call, for instance because an optimizer step has used them up.
         self.dropped: list[Slot] = []
+        #: Whether what is taken for granted before a call still holds after it, so that calls may follow in one scan.
+        self.steady = True
+        #: The structure of the results, with a ``Place`` for each output and a ``Slot`` for a tensor from outside.
         self.result: Any = None
+        #: Which results had a history in the trace, which they lose.
+        self.histories: list[bool] = []
+
+    def holds(self, leaves: list[Tensor]) -> bool:
+        """Whether everything that was taken for granted still is; points the slots at a call's arguments."""
+        for i, leaf in enumerate(leaves):
+            if self.fixed.get(i, leaf) is not leaf or (id(leaf) in self.captured and i not in self.fixed):
+                return False
+        self.point(leaves)
+        return all(guard.holds() for guard in self.guards)
+
+    def point(self, leaves: list[Tensor]) -> None:
+        """Let the slots of arguments stand for the tensors of a call."""
+        for slot, leaf in zip(self.slots, leaves, strict=True):
+            slot.tensor = leaf
+
+    def release(self) -> None:
+        """Let go of a call's tensors."""
+        for i, slot in enumerate(self.slots):
+            if i not in self.fixed:
+                slot.tensor = _NOBODY
 
     def finish(self) -> None:
         """What follows every call, after the new state is in its place."""
@@ -61,180 +73,6 @@ class Trace:
             slot.tensor._grad = None
         for action in self.deferred:
             action()
-
-
-class Tracer:
-    """Answers ``apply`` and keeps the books while one function is traced."""
-
-    def __init__(self, keep_gradients: bool = False) -> None:
-        #: Nodes made from here on are this trace's own.
-        self.start = Node.leaf(np.zeros(())).serial
-        self.keep_gradients = keep_gradients
-        self.values: dict[int, Value] = {}
-        self.cells: list[Cell] = []
-        self.constants: set[Node] = set()
-        #: A tensor that was changed and requires a gradient is a leaf again; this is what computed it.
-        self.aliases: dict[Node, Node] = {}
-        self.gradients: dict[int, tuple[Slot, Any, Gradient | None]] = {}
-        self.stepped: set[int] = set()
-        self.memories: dict[tuple[int, int], tuple[Any, Slot, dict[str, Memory], dict[str, Tensor]]] = {}
-        self.settings: dict[tuple[int, str], tuple[Setting, Tensor]] = {}
-        self.generators: dict[int, tuple[Key, Counter, list[Tensor]]] = {}
-        self.modules: dict[int, tuple[Any, Any]] = {}
-        self.guards: list[Guard] = []
-        self.deferred: list[Callable[[], None]] = []
-        self.slots: dict[int, Slot] = {}
-
-    # ---- ops
-
-    def interpret(self, op: Any, inputs: tuple[Any, ...]) -> Tensor:
-        """Record ``op``: infer, and make a node without a value."""
-        for x in inputs:
-            if isinstance(x, Tensor):
-                self.read(x)
-        nodes, aval = _prepare(op, inputs)
-        for node in nodes:
-            if node.value is not None:
-                self.constants.add(node)
-        mode = local.mode
-        wanted = (
-            mode.grad and op.differentiable and aval.floating and any(node.requires_grad for node in nodes)
-        )  # fmt: skip
-        scope = mode.scope
-        where = scope[2] if scope is not None else None
-        node = Node(op, nodes, aval, None, wanted, where or source.caller(3), scope)
-        if mode.watch is not None:
-            mode.watch(op, node, nodes)
-        return Tensor._of(node)
-
-    # ---- tensors
-
-    def is_state(self, x: Tensor) -> bool:
-        """Whether ``x`` was there before the trace, so that its value may differ from call to call."""
-        node = x.node
-        return node.value is not None and node.serial < self.start and node not in self.constants
-
-    def slot(self, x: Tensor) -> Slot:
-        """The place where ``x`` stands."""
-        return self.slots.setdefault(id(x), Slot(x))
-
-    def read(self, x: Tensor) -> None:
-        """A tensor that was there before the trace becomes an input when it is first used."""
-        if self.is_state(x):
-            cell = Value(self.slot(x), x.node, "")
-            self.values[id(x)] = cell
-            self.cells.append(cell)
-            x.node = cell.node
-
-    def write(self, x: Tensor, new: Node) -> None:
-        """``x`` takes a new value; one that requires a gradient stays a leaf."""
-        self.read(x)
-        cell = self.values.get(id(x))
-        if cell is not None and new.aval is not cell.aval:
-            raise GraphError(
-                "a change in place in a compiled function",
-                f"{new.aval!r} for a tensor of {cell.aval!r}",
-                "the same shape and dtype",
-                "make a new tensor",
-            )
-        if cell is not None and cell.requires_grad:
-            leaf = Node(None, (), new.aval, None, True)
-            leaf.tap = cell.node.tap
-            self.aliases[leaf] = new
-            new = leaf
-        x.node = new
-
-    # ---- gradients
-
-    def touch_gradient(self, x: Tensor) -> None:
-        """``x.grad`` is about to be read or written."""
-        if id(x) in self.gradients:
-            return
-        before = getattr(x, "_grad", None)
-        cell = None
-        if before is not None:
-            aval = Aval.like(before) if type(before) is np.ndarray else before.node.aval
-            cell = Gradient(self.slot(x), aval, "")
-            x._grad = Tensor._of(cell.node)
-        self.gradients[id(x)] = (self.slot(x), before, cell)
-
-    # ---- optimizers
-
-    def setting(self, group: dict[str, Any], key: str) -> Any:
-        """The number ``group[key]`` as an input."""
-        found = self.settings.get((id(group), key))
-        if found is None:
-            if isinstance(group[key], Tensor):
-                return group[key]
-            cell = Setting(group, key)
-            self.cells.append(cell)
-            found = self.settings[id(group), key] = (cell, Tensor._of(cell.node))
-        return found[1]
-
-    def guard_settings(self, optimizer: Any, group: dict[str, Any]) -> None:
-        """All other settings are part of the program."""
-        name = type(optimizer).__name__
-        for key, value in group.items():
-            if key not in ("params", "lr") and not isinstance(value, Tensor):
-                self.guards.append(Guard(f"{name}'s {key}", lambda key=key: group.get(key)))
-        self.guards.append(Guard(f"the parameters of {name}", lambda: [id(p) for p in group["params"]]))
-
-    def memory(self, optimizer: Any, p: Tensor) -> dict[str, Tensor]:
-        """What the optimizer remembers of ``p``, as inputs."""
-        self.stepped.add(id(p))
-        found = self.memories.get((id(optimizer), id(p)))
-        if found is None:
-            cells = {
-                key: Memory(optimizer, self.slot(p), key, t.node.aval, key)
-                for key, t in optimizer.state.get(p, {}).items()
-            }
-            self.cells.extend(cells.values())
-            tensors = {key: Tensor._of(cell.node) for key, cell in cells.items()}
-            found = self.memories[id(optimizer), id(p)] = (optimizer, self.slot(p), cells, tensors)
-            self.guards.append(Guard("what the optimizer remembers", lambda: list(optimizer.state.get(p, {}))))
-        return dict(found[3])
-
-    def remember(self, optimizer: Any, p: Tensor, values: dict[str, Tensor]) -> None:
-        """What the optimizer remembers of ``p`` from now on."""
-        found = self.memories[id(optimizer), id(p)]
-        if set(values) != set(found[2]):
-            raise NeedsEagerStep(f"{type(optimizer).__name__} makes its memory in its first step")
-        found[3].update(values)
-
-    def defer(self, action: Callable[[], None]) -> None:
-        """Do this after every call."""
-        self.deferred.append(action)
-
-    # ---- random numbers and modules
-
-    def draw(self, generator: Generator, words: int) -> tuple[Tensor, Tensor]:
-        """Key and counter for a draw of ``words`` words, and the counter moved on."""
-        found = self.generators.get(id(generator))
-        if found is None:
-            key, counter = Key(generator), Counter(generator)
-            self.cells += [key, counter]
-            found = self.generators[id(generator)] = (key, counter, [Tensor._of(counter.node)])
-        key_cell, _, at = found
-        here = at[-1]
-        at.append(here + Tensor._wrap(np.asarray(blocks_used(words), int64)))
-        return Tensor._of(key_cell.node), here
-
-    def visit(self, module: Any, outer: Any) -> None:
-        """``module`` is called: its mode, plain attributes and parameters are taken for granted."""
-        if id(module) not in self.modules:
-            self.modules[id(module)] = (module, outer)
-            self.guards.append(Guard(f"the mode or attributes of {type(module).__name__}", lambda: _settings(module)))
-
-
-def _settings(module: Any) -> Any:
-    """What a trace bakes in of a module: its mode, plain attributes, and which tensors and modules it holds."""
-    plain = {
-        name: value
-        for name, value in vars(module).items()
-        if not name.startswith("_") and isinstance(value, (bool, int, float, str, tuple, type(None)))
-    }
-    held = (module._parameters, module._buffers, module._modules)
-    return plain, [id(x) for part in held for x in part.values()], len(module._hooks)
 
 
 def trace(
@@ -245,7 +83,7 @@ def trace(
     keep_gradients: bool = False,
     names: list[str] | None = None,
 ) -> Trace:
-    """Run ``function`` once on tensors without values and return the program that it is.
+    """Run ``function`` once on tensors without values and return the program that it is. No state changes.
 
     Args:
         tree: positional and keyword arguments, with places in ``leaves`` for tensors.
@@ -254,33 +92,124 @@ def trace(
         keep_gradients: leave gradients in ``.grad`` even where an optimizer step has used them up.
         names: what to call the leaves in the program.
     """
-    tracer = Tracer(keep_gradients)
-    stand_ins = []
-    arguments: list[Value] = []
-    for i, leaf in enumerate(leaves):
-        stand_in = Tensor._of(leaf.node)
-        slot = tracer.slots[id(stand_in)] = Slot(stand_in)
-        cell = Value(slot, Node(None, (), leaf.aval, None, leaf.requires_grad), names[i] if names else f"arg{i}")
-        if leaf.requires_grad:
-            cell.node.tap = Tap(_Reference(stand_in))
-        stand_in.node = cell.node
-        tracer.values[id(stand_in)] = cell
-        arguments.append(cell)
-        stand_ins.append(stand_in)
-    mode = local.mode
-    before = mode.interpret, mode.tracer
-    mode.interpret, mode.tracer = tracer.interpret, tracer
-    try:
-        args, kwargs = _unflatten_static(tree, stand_ins)
-        result = function(*args, **kwargs)
-        return _finish(tracer, arguments, stand_ins, result, streams)
-    finally:
-        mode.interpret, mode.tracer = before
+    names = names or [f"arg{i}" for i in range(len(leaves))]
+    # An argument is stood for by another tensor, since it may be another at the next call; unless it is known otherwise.
+    fixed = {i: x for i, x in enumerate(leaves) if x.node.tap is not None and x.node.tap.hooks}
+    while True:
+        try:
+            return _Attempt(leaves, names, fixed, keep_gradients).run(function, tree, streams)
+        except AlsoCaptured as found:
+            fixed[found.argument] = leaves[found.argument]
+
+
+class _Attempt:
+    """One run of the function under a tracer."""
+
+    def __init__(
+        self, leaves: list[Tensor], names: list[str], fixed: dict[int, Tensor], keep_gradients: bool
+    ) -> None:
+        self.fixed = fixed
+        self.tracer = tracer = Tracer({id(x): i for i, x in enumerate(leaves) if i not in fixed}, keep_gradients)
+        self.stand_ins: list[Tensor] = []
+        self.arguments: list[Value] = []
+        for i, leaf in enumerate(leaves):
+            stand_in = leaf if i in fixed else Tensor.__new__(type(leaf))
+            node = Node(None, (), leaf.aval, None, leaf.requires_grad)
+            slot = tracer.slots[id(stand_in)] = Slot(stand_in)
+            cell = Value(slot, node, names[i])
+            self.stand_ins.append(stand_in)
+            self.arguments.append(cell)
+            if i in fixed:
+                continue
+            if leaf.requires_grad:
+                cell.node.tap = Tap(_Reference(stand_in) if leaf.is_leaf else computed_outside)
+                stand_in._grad = getattr(leaf, "_grad", None)
+            stand_in.node = cell.node
+            tracer.values[id(stand_in)] = cell
+
+    def run(self, function: Callable[..., Any], tree: Any, streams: int) -> Trace:
+        """Trace, and put everything back as it was."""
+        tracer, mode = self.tracer, local.mode
+        before = mode.interpret, mode.tracer
+        mode.interpret, mode.tracer = tracer.interpret, tracer
+        try:
+            args, kwargs = fill(tree, self.stand_ins)
+            around = variables(function)
+            return self._made(function(*args, **kwargs), streams, around)
+        finally:
+            mode.interpret, mode.tracer = before
+            for cell in tracer.values.values():
+                if cell not in self.arguments:
+                    cell.slot.tensor.node = cell.original
+            for slot, gradient, _ in tracer.gradients.values():
+                slot.tensor._grad = gradient
+            for module, training in tracer.training.values():
+                object.__setattr__(module, "training", training)
+            touched = (gradient for _, _, gradient in tracer.gradients.values() if gradient is not None)
+            for node in (*tracer.nodes, *(cell.node for cell in (*tracer.cells, *self.arguments, *touched))):
+                node.value = Gone(node.aval, node.op.name if node.op else "", node.source)
+
+    def _made(self, result: Any, streams: int, around: dict[str, Any]) -> Trace:
+        """Results, changed cells and gradients that stay are the program's outputs."""
+        tracer, arguments = self.tracer, self.arguments
+        results: list[Tensor] = []
+        structure = map_tree(partial(self._place, results, streams), result)
+        outputs = [x.node for x in results]
+        updated, gradients = list[Cell](), list[Cell]()
+
+        def changed(cell: Cell, node: Node) -> None:
+            updated.append(cell)
+            outputs.append(node)
+
+        dropped, steady = list[Slot](), True
+        for identity, (slot, before, gradient) in tracer.gradients.items():
+            after = getattr(slot.tensor, "_grad", None)
+            if not tracer.was_there(slot.tensor):
+                continue
+            if gradient is not None:
+                gradients.append(gradient)
+            observed = identity in tracer.observed
+            if after is None or not (observed or tracer.keep_gradients or identity not in tracer.stepped):
+                dropped.append(slot)
+            elif gradient is None or after.node is not gradient.node:
+                tracer.read(after)
+                changed(gradient or Gradient(slot, after.node.aval, ""), after.node)
+            steady = steady and (not observed or (before is None) is (after is None))
+        cells = [*tracer.cells, *gradients]
         for cell in tracer.values.values():
-            if cell not in arguments:
-                cell.slot.tensor.node = cell.original
-        for slot, gradient, _ in tracer.gradients.values():
-            slot.tensor._grad = gradient
+            if cell.slot.tensor.node is not cell.node:
+                changed(cell, cell.slot.tensor.node)
+        for _, _, memory, values in tracer.memories.values():
+            for key, stored in memory.items():
+                changed(stored, values[key].node)
+        for _, counter, at in tracer.generators.values():
+            changed(counter, at[-1].node)
+        for module, training in tracer.training.values():
+            if module.training is not training:
+                tracer.deferred.append(partial(object.__setattr__, module, "training", module.training))
+                steady = False
+        _name_cells(tracer, list(dict.fromkeys([*cells, *updated])), arguments, around)
+        program = build_program(tracer, cells, arguments, outputs, updated, len(results), streams)
+        made = Trace(program, [cell for cell in cells if cell.node in program.given], updated)
+        made.slots, made.fixed = [tracer.slots[id(x)] for x in self.stand_ins], self.fixed
+        made.captured = {
+            i for i, slot in tracer.slots.items() if slot not in made.slots and tracer.was_there(slot.tensor)
+        }
+        made.guards, made.deferred, made.dropped, made.steady = tracer.guards, tracer.deferred, dropped, steady
+        made.result, made.histories = structure, [x.requires_grad for x in results]
+        return made
+
+    def _place(self, results: list[Tensor], streams: int, x: Any) -> Any:
+        """What stands in the structure of results for ``x``; everything else is returned as it is at every call."""
+        if not isinstance(x, Tensor):
+            return x
+        tracer = self.tracer
+        learns = x.node.requires_grad and x.node.op is None
+        if not streams and tracer.was_there(x) and (learns or id(x) not in map(id, self.stand_ins)):
+            return tracer.slot(x)
+        tracer.read(x)
+        results.append(x)
+        return Place(len(results) - 1)
 
 
 class _Reference:
@@ -293,124 +222,18 @@ class _Reference:
         return self.tensor
 
 
-def _unflatten_static(tree: Any, values: list[Tensor]) -> Any:
-    """Arguments with tensors in their places; what is not a ``Place`` is static."""
-    if isinstance(tree, Place):
-        return values[tree.index]
-    if isinstance(tree, dict):
-        return {k: _unflatten_static(v, values) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        items = [_unflatten_static(v, values) for v in tree]
-        return tree._make(items) if hasattr(tree, "_make") else type(tree)(items)
-    return tree
-
-
-class Place:
-    """Where a tensor stood in a structure of arguments or results."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Place) and other.index == self.index
-
-    def __hash__(self) -> int:
-        return hash(("place", self.index))
-
-
-def _collect(tree: Any, found: list[Tensor]) -> Any:
-    """Results with places for tensors; everything else is returned as it is at every call."""
-    if isinstance(tree, Tensor):
-        found.append(tree)
-        return Place(len(found) - 1)
-    if isinstance(tree, dict):
-        return {k: _collect(v, found) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        items = [_collect(v, found) for v in tree]
-        return tree._make(items) if hasattr(tree, "_make") else type(tree)(items)
-    return tree
-
-
-def _finish(tracer: Tracer, arguments: list[Value], stand_ins: list[Tensor], result: Any, streams: int) -> Trace:
-    """Results, changed cells and gradients that stay are the program's outputs."""
-    results: list[Tensor] = []
-    structure = _collect(result, results)
-    for x in results:
-        tracer.read(x)
-    cells = list(tracer.cells)
-    outputs = [x.node for x in results]
-    updated: list[Cell] = []
-
-    def changed(cell: Cell, node: Node) -> None:
-        updated.append(cell)
-        outputs.append(node)
-
-    dropped: list[Slot] = []
-    for slot, before, gradient in tracer.gradients.values():
-        after = getattr(slot.tensor, "_grad", None)
-        if after is None:
-            if before is not None:
-                dropped.append(slot)
-            continue
-        if gradient is not None:
-            cells.append(gradient)
-            if after.node is gradient.node:
-                continue
-        added_to = gradient is not None and _depends(after.node, gradient.node)
-        if not added_to and id(slot.tensor) in tracer.stepped and not tracer.keep_gradients:
-            dropped.append(slot)
-            continue
-        tracer.read(after)
-        changed(gradient or Gradient(slot, after.node.aval, ""), after.node)
-    for cell in tracer.values.values():
-        if cell.slot.tensor.node is not cell.node:
-            changed(cell, cell.slot.tensor.node)
-    for _, _, memory, values in tracer.memories.values():
-        for key, stored in memory.items():
-            changed(stored, values[key].node)
-    for _, counter, at in tracer.generators.values():
-        changed(counter, at[-1].node)
-    for cell in tracer.values.values():
-        if cell not in arguments and isinstance(cell.original.value, np.ndarray):
-            tracer.guards.append(Guard("a tensor's type", _type_of(cell)))
-    _name_cells(tracer, cells, arguments)
-    program = build_program(tracer, cells, arguments, outputs, updated, len(results), streams)
-    kept = [c for c in cells if c.node in program.given]
-    made = Trace(program, kept, updated, [tracer.slots[id(x)] for x in stand_ins])
-    made.guards, made.deferred, made.dropped, made.result = tracer.guards, tracer.deferred, dropped, structure
-    return made
-
-
-def _depends(node: Node, on: Node) -> bool:
-    """Whether ``node`` was computed from ``on``."""
-    seen, stack = {node}, [node]
-    while stack:
-        for other in stack.pop().inputs:
-            if other is on:
-                return True
-            if other not in seen:
-                seen.add(other)
-                stack.append(other)
-    return node is on
-
-
-def _type_of(cell: Value) -> Callable[[], Any]:
-    tensor = cell.slot.tensor
-    return lambda: (tensor.node.aval, tensor.node.requires_grad)
-
-
-def _name_cells(tracer: Tracer, cells: list[Cell], arguments: list[Value]) -> None:
+def _name_cells(tracer: Tracer, cells: list[Cell], arguments: list[Value], around: dict[str, Any]) -> None:
     """Names as the user knows them: a parameter's path in its model, what the optimizer remembers of it, its gradient."""
     names: dict[int, str] = {}
+    known = {id(value): name for name, value in around.items()}
     roots = [module for module, outer in tracer.modules.values() if outer is None]
     for number, root in enumerate(roots):
-        prefix = f"{type(root).__name__.lower()}{number}." if len(roots) > 1 else ""
+        prefix = known.get(id(root), f"{type(root).__name__.lower()}{number}") + "." if len(roots) > 1 else ""
         for name, tensor in (*root.named_parameters(), *root.named_buffers()):
             names.setdefault(id(tensor), prefix + name)
-    for cell in arguments:
-        names[id(cell.slot.tensor)] = cell.name
+    for argument in arguments:
+        names.setdefault(id(argument.slot.tensor), argument.name)
+    names = {**known, **names}
     unnamed = 0
     for cell in cells:
         if isinstance(cell, (Value, Gradient, Memory)):
@@ -419,5 +242,9 @@ def _name_cells(tracer: Tracer, cells: list[Cell], arguments: list[Value]) -> No
                 name = names[id(cell.slot.tensor)] = f"tensor{unnamed}"
                 unnamed += 1
             cell.name = {Value: name, Gradient: f"{name}.grad"}.get(type(cell), f"{name}.{getattr(cell, 'key', '')}")
-
-
+    taken: set[str] = set()
+    for cell in dict.fromkeys([*cells, *arguments]):
+        base, number = cell.name, 2
+        while cell.name in taken:
+            cell.name, number = f"{base}_{number}", number + 1
+        taken.add(cell.name)

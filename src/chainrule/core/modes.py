@@ -20,13 +20,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Mode:
     """The answers behind ``apply`` in one thread."""
 
-    __slots__ = ("calls", "grad", "interpret", "scope", "tracer", "watch")
+    __slots__ = ("calls", "deriving", "grad", "interpret", "scope", "tracer", "watch")
 
     def __init__(self) -> None:
         #: Another interpretation of ops than the eager one: ``interpret(op, inputs)``.
         self.interpret: Callable[[Any, tuple[Any, ...]], Any] | None = None
         #: Who answers ``interpret`` while a function is traced: it is told of every read and write of state (see
-        #: ``compiler.trace.Tracer``). None otherwise.
+        #: ``compiler.tracer.Tracer``). None otherwise.
         self.tracer: Any = None
         #: Whether nodes are recorded for a gradient.
         self.grad = True
@@ -36,6 +36,8 @@ class Mode:
         self.watch: Callable[[Any, Any, Any], None] | None = None
         #: Modules finished within the outermost call, with what they returned.
         self.calls: list[Any] | None = None
+        #: How many derivatives of functions are being taken: compiled functions within run as they are.
+        self.deriving = 0
 
 
 class _Local(threading.local):

@@ -127,6 +127,8 @@ class Generator:
 
     def seed(self, seed: int) -> None:
         """Start the stream that belongs to ``seed`` (any Python integer; 64 bits of it count)."""
+        if local.mode.tracer is not None:
+            local.mode.tracer.seed(self)
         self.key = int(seed) & 0xFFFFFFFFFFFFFFFF
         self.counter = 0
 
@@ -136,11 +138,14 @@ class Generator:
 
     def set_state(self, state: dict[str, int]) -> None:
         """Continue from where ``state()`` was taken."""
+        if local.mode.tracer is not None:
+            local.mode.tracer.seed(self)
         self.key, self.counter = int(state["key"]), int(state["counter"])
 
     def reserve(self, words: int) -> tuple[int, int]:
         """Take the key and counter for a draw of ``words`` words, and move on past it."""
-        if local.mode.tracer is not None:
+        tracer = local.mode.tracer
+        if tracer is not None and id(self) not in tracer.own_generators:
             raise GradientError(
                 "random numbers while a function is traced",
                 "numbers drawn once, as plain arrays: every later call would see the same ones",

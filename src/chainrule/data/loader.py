@@ -192,6 +192,23 @@ class _Epoch:
     def __len__(self) -> int:
         return self.batches - self.position
 
+    def rows(self, most: int) -> Indices | None:
+        """The numbers of the rows of the next batches, up to ``most`` of them and all of one size: (batches, rows).
+
+        They count as given out. None at the end.
+        """
+        if self.position >= self.batches:
+            self.finished = True
+            return None
+        size = self.loader.batch_size
+        first = self.position * size
+        whole = min(most, (len(self.order) - first) // size)
+        if whole:
+            self.position += whole
+            return self.order[first : first + whole * size].reshape(whole, size)
+        self.position += 1
+        return self.order[first:].reshape(1, -1)
+
     def __next__(self) -> Any:
         if self.position >= self.batches:
             self.finished = True

@@ -293,7 +293,10 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training: dropout drops, batch norm uses the batch's statistics."""
+        tracer = local.mode.tracer
         for module in self.modules():
+            if tracer is not None:
+                tracer.guard_module(module)
             object.__setattr__(module, "training", mode)
         return self
 

@@ -276,7 +276,9 @@ def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False)
     return out
 
 
-def matmul_add(c: Any, a: Any, b: Any, alpha: Any = 1.0, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+def matmul_add(
+    c: Any, a: Any, b: Any, alpha: Any = 1.0, transpose_a: bool = False, transpose_b: bool = False
+) -> Tensor:
     """A product added to a matrix, ``c + alpha * (a @ b)``: c (n, m), a (n, k), b (k, m), alpha one number.
 
     Gradient: ``g`` for c, ``alpha g b^T`` for a, ``alpha a^T g`` for b, the sum of ``g * (a @ b)`` for alpha.

@@ -82,7 +82,7 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if local.mode.tracer is not None:
-                    local.mode.tracer.touch_gradient(p)
+                    local.mode.tracer.touch_gradient(p, overwritten=set_to_none)
                 p._grad = None if set_to_none or p.grad is None else Tensor._wrap(np.zeros(p.shape, p.dtype))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 from chainrule.core.errors import CheckpointError, ConfigError
 from chainrule.core.modes import local
 from chainrule.optim.optimizer import Optimizer, check_settings
+from chainrule.tensor import Tensor
 
 __all__ = [
     "CosineAnnealingLR",
@@ -34,8 +35,11 @@ def after_the_call(step: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(step)
     def wrapped(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
-        if local.mode.tracer is not None:
-            local.mode.tracer.defer(functools.partial(step, self, *args, **kwargs))
+        tracer = local.mode.tracer
+        if tracer is not None:
+            # A metric must be a number here: looking at a traced one raises, before anything has changed.
+            args = tuple(float(x) if isinstance(x, Tensor) else x for x in args)
+            tracer.defer(functools.partial(step, self, *args, **kwargs), self.optimizer)
         else:
             step(self, *args, **kwargs)
 

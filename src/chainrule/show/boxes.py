@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.core.errors import ConfigError
 from chainrule.show.probe import Architecture, Step
@@ -199,6 +199,8 @@ def _turn(style: Style, axes: Axes, end: int, top: float) -> None:
     right = end * (_WIDTH + _GAP) - _GAP
     above = top + _ROW_GAP + _HEIGHT / 2
     between = top + _ROW_GAP / 2 + 0.3
-    look = {"color": style.theme.ink, "linewidth": style.pt(1), "zorder": 1}
-    axes.plot([right, right + 0.9, right + 0.9, -0.6, -0.6], [above, above, between, between, top - _HEIGHT / 2], **look)
+    look: dict[str, Any] = {"color": style.theme.ink, "linewidth": style.pt(1), "zorder": 1}
+    axes.plot(
+        [right, right + 0.9, right + 0.9, -0.6, -0.6], [above, above, between, between, top - _HEIGHT / 2], **look
+    )
     _arrow(style, axes, -0.6, top - _HEIGHT / 2, 0.6)

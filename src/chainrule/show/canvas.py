@@ -39,7 +39,7 @@ class StyledFigure(Figure):
 
     def settle(self) -> None:
         """Lay the figure out, and say once if it holds Hangul that no installed font has."""
-        if any(_HANGUL.search(text.get_text()) for text in self.findobj(Text)):  # type: ignore[attr-defined]
+        if any(_HANGUL.search(text.get_text()) for text in self.findobj(Text)):
             fonts.warn_without_hangul()
         self.draw_without_rendering()
 

@@ -17,7 +17,7 @@ from chainrule.nn.module import Module
 from chainrule.ops.reduce import sum_to
 from chainrule.tensor import Parameter, Tensor
 
-__all__ = ["Call", "Circuit", "Path", "Quantity", "variables"]
+__all__ = ["Array", "Call", "Circuit", "Path", "Quantity", "variables"]
 
 Array = np.ndarray[Any, Any]
 
@@ -240,16 +240,16 @@ def _seed(output: Tensor, gradient: Any) -> Array:
 def _kind(node: Node, name: str, given: bool, began: int) -> str:
     """``operation``, ``parameter``, ``input`` or ``constant``.
 
-    Numbers without a gradient are constants; arrays without one are inputs (data) if they were there before the
-    computation began, else constants made on the way, such as a mask.
+    Numbers without a gradient are constants. Arrays without one are inputs (data) if they have a name, or if they are
+    floats that were there before the computation began; else constants made on the way, such as a mask.
     """
     if node.op is not None:
         return "operation"
     if node.requires_grad:
         owner = node.tap.cell() if node.tap is not None and node.tap.cell is not None else None
         return "parameter" if isinstance(owner, Parameter) else "input"
-    early = node.serial < began and node.aval.size > 1
-    return "input" if given or early or (name and node.aval.size > 1) else "constant"
+    early = node.serial < began and node.aval.floating
+    return "input" if given or (node.aval.size > 1 and (name or early)) else "constant"
 
 
 class _Names:

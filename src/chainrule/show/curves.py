@@ -111,7 +111,11 @@ def _by_name(runs: Any) -> dict[str, Any]:
     if isinstance(runs, Mapping) and runs and all(_is_run(run) for run in runs.values()):
         return {str(name): run for name, run in runs.items()}
     listed = isinstance(runs, (list, tuple)) and len(runs) > 0
-    if listed and not all(isinstance(row, Mapping) and not _is_columns(row) for row in runs) and all(map(_is_run, runs)):
+    if (
+        listed
+        and not all(isinstance(row, Mapping) and not _is_columns(row) for row in runs)
+        and all(map(_is_run, runs))
+    ):
         return {str(i): run for i, run in enumerate(runs, 1)}
     if not _is_run(runs):
         raise DataError("show.history(runs)", _described(runs), _KINDS, "pass what trainer.fit returned")
@@ -204,9 +208,8 @@ def _panel(style: Style, axes: Axes, metric: str, runs: dict[str, _Run], counter
                 notes.append(style.say("× not a finite number: {who}, {where}", who=who, where=where))
             drawn.append(curve)
     _frame(style, axes, metric, drawn, counter, higher, as_percent)
-    if both and len(runs) > 1:
-        notes.insert(0, style.say("solid: training, dashed: validation"))
-    note(style, axes, notes, alarm=any(curve.gaps for curve in drawn))
+    _legend(style, axes, higher, sum(len(curve.x) for curve in drawn), both and len(runs) > 1)
+    note(style, axes, notes)
 
 
 def _label(
@@ -224,9 +227,7 @@ def _label(
     return f"{who}: " + style.say("best {value}, {word} {place}", value=value, word=word, place=number(curve.x[best]))
 
 
-def _look(
-    style: Style, index: int, count: int, validation: bool, both: bool, points: int
-) -> dict[str, Any]:
+def _look(style: Style, index: int, count: int, validation: bool, both: bool, points: int) -> dict[str, Any]:
     """Colour, line and marker: of the part for one run, of the run for several."""
     series = int(validation) if count == 1 else index
     dashes = style.dashes(int(validation) if count == 1 or both else index)
@@ -272,12 +273,21 @@ def _frame(
     number_ticks(axes.xaxis, whole=True)
     if not finite.size:
         axes.set_yticks([])
-        axes.text(0.5, 0.5, style.say("no finite values"), transform=axes.transAxes, ha="center", color=style.theme.soft)
+        axes.text(
+            0.5, 0.5, style.say("no finite values"), transform=axes.transAxes, ha="center", color=style.theme.soft
+        )
         return
     if not higher and spans_decades(finite):
         logarithmic(axes, float(finite.min()), float(finite.max()))
     else:
         number_ticks(axes.yaxis, as_percent=as_percent and math.isclose(max(1.0, float(finite.max())), 1.0))
-    if len(axes.get_legend_handles_labels()[1]) > 0:
-        # The emptiest corner is searched for among all points, which takes its time where they are many.
-        axes.legend(loc="best" if finite.size < _MANY else "upper right" if not higher else "lower right")
+
+
+def _legend(style: Style, axes: Axes, higher: bool, points: int, parts: bool) -> None:
+    if not axes.get_legend_handles_labels()[1]:
+        return
+    # The emptiest corner is searched for among all points, which takes its time where they are many.
+    place = "best" if points < _MANY else "upper right" if not higher else "lower right"
+    title = style.say("solid: training, dashed: validation") if parts else None
+    legend = axes.legend(loc=place, title=title, title_fontsize=style.points * 0.85, alignment="left")
+    legend.get_title().set_color(style.theme.soft)

@@ -9,9 +9,9 @@ from html import escape
 import numpy as np
 
 from chainrule.core import source
-from chainrule.show.circuit import Call, Quantity
+from chainrule.show.circuit import Array, Call, Quantity
 from chainrule.show.signs import sign
-from chainrule.show.statistics import FEW, exact, norm, number, shape_text, summarise
+from chainrule.show.statistics import FEW, Summary, exact, norm, number, shape_text, summarise
 from chainrule.show.svg import Block, outline, text, text_width
 from chainrule.show.words import words
 from chainrule.train.svg import element
@@ -58,8 +58,8 @@ def quantity_glyph(quantity: Quantity, look: Look, is_output: bool) -> Glyph:
     """
     kind = "loss" if is_output and quantity.kind == "operation" else quantity.kind
     plain_number = kind == "constant" and quantity.shape == () and not quantity.name
-    value = None if plain_number else summarise(quantity.value, look.digits, look.numbers, images=kind == "input")
-    gradient = None if quantity.gradient is None else summarise(quantity.gradient, look.digits, look.numbers)
+    value = None if plain_number else _summary(quantity.value, look, images=kind == "input")
+    gradient = None if quantity.gradient is None else _summary(quantity.gradient, look)
     above, below = Block(value, "value"), Block(gradient, "gradient", with_shape=value is None)
     shape, width, height = _shape(quantity, kind, look)
     name = (look.names or {}).get(quantity, "") or quantity.short_name
@@ -95,6 +95,10 @@ def quantity_glyph(quantity: Quantity, look: Look, is_output: bool) -> Glyph:
     return Glyph(title + "".join(parts), length, before, after, kind, half, height / 2)
 
 
+def _summary(array: Array, look: Look, images: bool = False) -> Summary:
+    return summarise(array, look.digits, look.numbers, images, look.lang)
+
+
 def _shape(quantity: Quantity, kind: str, look: Look) -> tuple[str, float, float]:
     """The shape with what stands in it, and its width and height."""
     if kind in ("operation", "loss"):
@@ -126,7 +130,7 @@ def _tooltip(quantity: Quantity, look: Look) -> str:
     for role, array in (("value", quantity.value), ("gradient", quantity.gradient)):
         if array is not None:
             few = array.size <= FEW
-            lines.append(f"{words(role, lang)} " + (exact(array) if few else shape_text(array.shape)))
+            lines.append(f"{words(role, lang)} " + (exact(array) if few else shape_text(array.shape, lang)))
     if node.source is not None:
         code = source.line_text(node.source)
         lines.append(source.describe(node.source) + (f"  {code}" if code else ""))
@@ -149,9 +153,8 @@ def layer_glyph(call: Call, exports: list[Quantity], look: Look) -> Glyph:
     block = Block(None, "value")
     if exports:
         out = exports[-1]
-        rows.insert(0, (f"→ {shape_text(out.shape)}", "cr-soft cr-small"))
-        summary = summarise(out.value, look.digits, look.numbers)
-        block = Block(summary, "value", with_shape=False)
+        rows.insert(0, (f"→ {shape_text(out.shape, lang)}", "cr-soft cr-small"))
+        block = Block(_summary(out.value, look), "value", with_shape=False)
         if out.gradient is not None:
             length = number(norm(out.gradient), look.digits)
             rows.append((f"{words('gradient norm', lang)} {length}", "cr-gradient cr-small cr-backward"))

@@ -12,7 +12,7 @@ from chainrule.core.errors import ConfigError, DataError
 from chainrule.core.modes import enable_grad
 from chainrule.data.arrays import as_array
 from chainrule.nn import Module
-from chainrule.show.panels import note, number_ticks, panel_grid
+from chainrule.show.panels import grid_shape, note, number_ticks, panel_grid
 from chainrule.show.probe import Run, as_inputs, float_type, run_steps, untouched
 from chainrule.show.style import Look, Style
 from chainrule.tensor import Tensor
@@ -39,6 +39,8 @@ _BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 _BINS = 40
 _IN_A_ROW = 5
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 #: Sizes below this share of all are left of the axis of gradients; they would stretch it for nothing.
 _TAIL = 0.005
@@ -86,29 +88,27 @@ def activations(
     if loss is not None and targets is None:
         raise ConfigError("show.activations(loss=...)", "no targets", "what the loss compares with", "pass targets=")
     found = _observe(model, x, loss, targets, layers, training)
-    count, with_gradients = len(found), loss is not None
-    across = min(count, _IN_A_ROW)
-    bands = -(-count // across)
-    rows = bands * (2 if with_gradients else 1)
-    with style.drawing(max(15.5 * across, 22), 12.5 * rows) as figure:
-        grid = np.array(panel_grid(figure, rows, across, rows * across)).reshape(rows, across)
-        step = 2 if with_gradients else 1
-        for index, layer in enumerate(found):
-            band, column = divmod(index, across)
-            _outputs(style, grid[band * step, column], layer, _range(layer, found))
-            if with_gradients:
-                _gradients(style, grid[band * step + 1, column], layer, _span(found))
-        for unused in grid.reshape(bands, step, across).transpose(0, 2, 1).reshape(-1, step)[count:].flat:
+    bands, across = grid_shape(len(found), _IN_A_ROW)
+    step = 1 if loss is None else 2
+    with style.drawing(max(15.5 * across, 22), 12.5 * bands * step) as figure:
+        every = panel_grid(figure, bands * step, across, bands * step * across)
+        # One column of panels (outputs above gradients) a layer, in reading order.
+        columns = np.array(every).reshape(bands, step, across).transpose(0, 2, 1).reshape(-1, step)
+        for index, (layer, panels) in enumerate(zip(found, columns, strict=False)):
+            _outputs(style, panels[0], layer, _range(layer, found))
+            if loss is not None:
+                _gradients(style, panels[1], layer, _span(found))
+            if index % across == 0:
+                for axes, word in zip(panels, ("share of outputs", "share of gradients"), strict=False):
+                    axes.set_ylabel(style.say(word))
+        for unused in columns[len(found) :].flat:
             unused.remove()
-        grid[0, 0].set_ylabel(style.say("share of outputs"))
-        if with_gradients:
-            grid[1, 0].set_ylabel(style.say("share of gradients"))
     return figure
 
 
 @dataclass
 class _Layer:
-    name: str
+    title: str
     kind: str
     outputs: Array
     gradients: Array | None
@@ -118,7 +118,9 @@ class _Layer:
         return self.kind.lower().replace("_", "")
 
 
-def _observe(model: Module, x: Any, loss: Any, targets: Any, layers: Sequence[str] | None, training: bool) -> list[_Layer]:
+def _observe(
+    model: Module, x: Any, loss: Any, targets: Any, layers: Sequence[str] | None, training: bool
+) -> list[_Layer]:
     inputs = as_inputs(model, x)
     if not inputs[0].shape or not inputs[0].shape[0]:
         raise DataError("show.activations(x)", "no rows", "at least one row", "pass a batch")
@@ -133,7 +135,12 @@ def _observe(model: Module, x: Any, loss: Any, targets: Any, layers: Sequence[st
         else:
             gradients = [None] * len(chosen)
     return [
-        _Layer(name, kind, tensor.numpy().astype(np.float64), None if g is None else g.numpy().astype(np.float64))
+        _Layer(
+            name if name.startswith(kind) else f"{short(name, 18)}: {kind}",
+            kind,
+            tensor.numpy().astype(np.float64),
+            None if g is None else g.numpy().astype(np.float64),
+        )
         for (name, kind, tensor), g in zip(chosen, gradients, strict=True)
     ]
 
@@ -196,8 +203,7 @@ def _outputs(style: Style, axes: Axes, layer: _Layer, ends: tuple[float, float])
     axes.set_ylim(0, top * 1.06)
     lines = _in_words(style, layer)
     bad = layer.outputs.size - values.size
-    _titled(style, axes, f"{short(layer.name, 18)}: {layer.kind}" if layer.name[-1:].isdigit() and " " not in layer.name
-            or layer.kind not in layer.name else short(layer.name, 18), lines)  # fmt: skip
+    _titled(style, axes, layer.title, lines)
     number_ticks(axes.xaxis, digits=3, most=4)
     number_ticks(axes.yaxis, digits=3, most=3, as_percent=True)
     if bad:
@@ -206,10 +212,12 @@ def _outputs(style: Style, axes: Axes, layer: _Layer, ends: tuple[float, float])
 
 def _in_words(style: Style, layer: _Layer) -> list[tuple[str, bool]]:
     """Lines under the title: mean and deviation; then what is wrong, and whether that is much."""
-    about = layer_statistics(layer.name, layer.kind, layer.outputs)
+    about = layer_statistics(layer.title, layer.kind, layer.outputs)
     lines = [(style.say("mean {mean}, std {std}", mean=number(about.mean, 2), std=number(about.std, 2)), False)]
     if about.saturated_fraction is not None:
-        lines.append((style.say("saturated {share}", share=percent(about.saturated_fraction, 0)), about.saturated_fraction > 0.5))
+        lines.append(
+            (style.say("saturated {share}", share=percent(about.saturated_fraction, 0)), about.saturated_fraction > 0.5)
+        )
     elif about.zero_fraction is not None:
         text = style.say("zeros {share}, dead {dead} of {units}", share=percent(about.zero_fraction, 0),
                          dead=number(about.dead_units), units=number(about.units))  # fmt: skip
@@ -264,7 +272,7 @@ def _gradients(style: Style, axes: Axes, layer: _Layer, ends: tuple[float, float
     _stairs(style, axes, counts / max(gradients.size, 1), edges, 3)
     axes.set_ylim(0, (counts.max() / max(gradients.size, 1) or 1.0) * 1.06)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda power, _: number(10.0**power, 1)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda power, _: "10" + f"{power:.0f}".translate(_RAISED)))
     number_ticks(axes.yaxis, digits=3, most=3, as_percent=True)
     axes.set_xlabel(style.say("size of the gradient"))
     finite = gradients[np.isfinite(gradients)]

@@ -38,6 +38,20 @@ KOREAN = {
     "zeros {share}, dead {dead} of {units}": "0인 값 {share}, 죽은 유닛 {units}개 중 {dead}개",
     "{count} gradients are not finite": "유한하지 않은 기울기 {count}개",
     "{count} outputs are not finite": "유한하지 않은 출력 {count}개",
+    # boundary
+    "class {k}": "범주 {k}",
+    "grey: the output is not finite": "회색: 출력이 유한하지 않음",
+    "predicted wrongly": "틀린 예측",
+    "{share} right": "정답 {share}",
+    # surface
+    "direction {n}": "방향 {n}",
+    "end": "끝",
+    "hatched: the loss is not finite": "빗금: 손실이 유한하지 않음",
+    "start": "시작",
+    "the path": "경로",
+    "{direction} ({share} of the path's variance)": "{direction} (경로 분산의 {share})",
+    "{name} is not finite from step {n}": "{name}: {n}번째 걸음부터 유한하지 않음",
+    "{name} leaves the picture at step {n}": "{name}: {n}번째 걸음에 그림 밖으로 나감",
     # confusion
     "predicted class": "예측한 범주",
     "true class": "실제 범주",
@@ -45,7 +59,6 @@ KOREAN = {
     # history
     "accuracy": "정확도",
     "best {value}, {word} {place}": "최고 {value}, {word} {place}",
-    "best, epoch {epoch}": "최고, 에폭 {epoch}",
     "epoch": "에폭",
     "loss": "손실",
     "no finite values": "유한한 값이 없음",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -132,7 +133,7 @@ def _from_sizes(sizes: Any, activations: Sequence[str] | None) -> Architecture:
             "use '' for a layer without",
         )
     found = Architecture()
-    for i, (before, size) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (before, size) in enumerate(itertools.pairwise(sizes)):
         found.parameters += int((before + 1) * size)
         found.steps.append(
             Step("", "affine", (int(size),), int((before + 1) * size), np.full((int(size), int(before)), np.nan))
@@ -249,7 +250,9 @@ def _draw_weights(
     ]
     if math.isnan(edges[0][0]):
         axes.add_collection(
-            LineCollection([e[2] for e in edges], colors=style.theme.soft, linewidths=style.pt(0.7), alpha=0.7, zorder=1)
+            LineCollection(
+                [e[2] for e in edges], colors=style.theme.soft, linewidths=style.pt(0.7), alpha=0.7, zorder=1
+            )
         )
         return
     edges.sort(key=lambda edge: edge[0])
@@ -315,9 +318,7 @@ def _draw_units(
                 axes.text(
                     x, y, number(value, 2), ha="center", va="center", size=style.points * 0.75, zorder=4
                 )  # fmt: skip
-        axes.add_patch(
-            Circle((x, y), radius, facecolor=face, edgecolor=theme.ink, linewidth=style.pt(1.1), zorder=3)
-        )
+        axes.add_patch(Circle((x, y), radius, facecolor=face, edgecolor=theme.ink, linewidth=style.pt(1.1), zorder=3))
     if column.size > len(places):
         for step in (-0.55, 0.0, 0.55):
             axes.add_patch(Circle((x, step), 0.16, color=theme.ink, zorder=3))

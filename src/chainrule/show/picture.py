@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from chainrule.show.circuit import Call, Quantity
 from chainrule.show.layout import Point
 from chainrule.show.scene import HEADING, PADDING, Lead, Level, Scene, Unit
-from chainrule.show.svg import curve, document, outline, text, text_width
+from chainrule.show.svg import STYLE, curve, document, outline, text, text_width
 from chainrule.show.words import words
 from chainrule.train.svg import element
 
-__all__ = ["draw"]
+__all__ = ["Drawing", "draw"]
 
 MARGIN = 18.0
 
 
-def draw(scene: Scene, title: str, foldable: list[Call]) -> str:
-    """The scene as one SVG; calls in ``foldable`` carry their number for a page that folds them."""
-    return _Picture(scene, foldable).svg(title)
+@dataclass
+class Drawing:
+    """A drawing in parts, so that a page can hold many that share their shapes."""
+
+    width: float
+    height: float
+    #: Frames and wires; what stands over the shapes; the legend.
+    under: str
+    over: str
+    #: (key, attributes, x, y, what is drawn there).
+    shapes: list[tuple[str, str, float, float, str]]
+
+    def svg(self, title: str, style: str = STYLE) -> str:
+        """The whole picture as a file."""
+        shapes = "".join(
+            f'<g {attributes} transform="translate({x:.1f} {y:.1f})">{content}</g>'
+            for _, attributes, x, y, content in self.shapes
+        )
+        return document(self.width, self.height, title, self.under + shapes + self.over, style)
+
+
+def draw(scene: Scene, foldable: Sequence[Call] = ()) -> Drawing:
+    """The scene as a drawing; calls in ``foldable`` carry their number, for a page that folds them."""
+    return _Picture(scene, foldable).drawing()
 
 
 class _Picture:
-    def __init__(self, scene: Scene, foldable: list[Call]) -> None:
+    def __init__(self, scene: Scene, foldable: Sequence[Call]) -> None:
         self.scene, self.down = scene, scene.look.down
         self.numbers = {call: i for i, call in enumerate(foldable)}
         # Frames lie under wires, and wires under shapes.
         self.frames: list[str] = []
         self.wires: list[str] = []
-        self.shapes: list[str] = []
+        self.shapes: list[tuple[str, str, float, float, str]] = []
+        self.labels: list[str] = []
 
-    def svg(self, title: str) -> str:
-        """The whole picture with its legend."""
+    def drawing(self) -> Drawing:
+        """Everything, with the legend."""
         level = self.scene.level
         self._level(level, MARGIN, MARGIN - level.top)
         width, height = self._xy(level.length + 2 * MARGIN, level.bottom - level.top + 2 * MARGIN)
         legend, wide, high = self._legend(height, max(width, 460.0))
-        body = "".join([*self.frames, *self.wires, *self.shapes, legend])
-        return document(max(width, wide + MARGIN), height + high, title, body)
+        under, over = "".join([*self.frames, *self.wires]), "".join([*self.labels, legend])
+        return Drawing(max(width, wide + MARGIN), height + high, under, over, self.shapes)
 
     def _xy(self, along: float, across: float) -> Point:
         return (across, along) if self.down else (along, across)
@@ -57,11 +82,11 @@ class _Picture:
         glyph, item = unit.glyph, unit.item
         assert glyph is not None and item is not None
         inside = [item] if isinstance(item, Quantity) else list(item.quantities())
-        data = f'data-ids="{" ".join(str(q.index) for q in inside)}"'
+        data = f'class="cr-{glyph.kind} cr-unit" data-ids="{" ".join(str(q.index) for q in inside)}"'
         if isinstance(item, Call) and item in self.numbers:
             data += f' data-call="{self.numbers[item]}"'
-        place = f'transform="translate({x:.1f} {y:.1f})"'
-        self.shapes.append(f'<g class="cr-{glyph.kind} cr-unit" {data} {place}>{glyph.svg}</g>')
+        key = f"q{item.index}" if isinstance(item, Quantity) else f"c{inside[0].index}-{len(inside)}"
+        self.shapes.append((key, data, round(x, 1), round(y, 1), glyph.svg))
 
     def _frame(self, unit: Unit, inner: Level, along: float, across: float) -> None:
         call, box = inner.call, unit.box
@@ -99,12 +124,16 @@ class _Picture:
         self.wires.append(element("path", class_="cr-tip", d=tip))
         if lead.mark:
             at = (x + 6, y - 7) if self.down else (x - 9, y - 5)
-            self.shapes.append(text(*at, lead.mark, "cr-soft cr-small", "end"))
+            self.labels.append(text(*at, lead.mark, "cr-soft cr-small", "end"))
         share = self.scene.share(source, item, lead.end.position) if isinstance(item, Quantity) else ""
-        if share:
-            class_ = f'cr-gradient cr-small cr-backward" data-user="{item.index}' if isinstance(item, Quantity) else ""
-            at, anchor = ((x + 5, y - 9), "start") if self.down else ((x - 9, y + 12), "end")
-            self.shapes.append(text(*at, share, anchor=anchor).replace("<text ", f'<text class="{class_}" ', 1))
+        if share and isinstance(item, Quantity):
+            # Beside the wire, on the side where no other wire comes in.
+            above = lead.end.port < 0 and not lead.mark
+            at, anchor = ((x + 5, y - 9), "start") if self.down else ((x - 9, y - 5 if above else y + 12), "end")
+            if self.down and above:
+                at, anchor = (x - 5, y - 9), "end"
+            words_ = text(*at, share, "cr-gradient cr-small", anchor)
+            self.labels.append(f'<g class="cr-backward" data-user="{item.index}">{words_}</g>')
 
     def _legend(self, top: float, width: float) -> tuple[str, float, float]:
         """Which shape is what, under the drawing; with the width and height it takes."""
@@ -114,7 +143,7 @@ class _Picture:
         for kind in ("input", "parameter", "constant", "operation", "loss", "layer"):
             if kind not in scene.kinds:
                 continue
-            word = words("output" if kind == "loss" and output.node.aval.size > 1 else kind, lang)
+            word = words("output" if kind == "loss" and not _is_loss(output) else kind, lang)
             take = 34.0 + text_width(word, 10.5) + 20.0
             if x + take > width:
                 x, y = MARGIN, y + 22.0
@@ -128,6 +157,12 @@ class _Picture:
             x, y = MARGIN, y + 20.0
         parts.append(text(x, y + 3.7, note, "cr-soft cr-small"))
         return "".join(parts), max(widest, x + text_width(note, 10.5)), y - top + 16.0
+
+
+def _is_loss(output: Quantity) -> bool:
+    """Whether the output is what training makes small: by its name, or by the module that computed it."""
+    kind = output.call.kind if output.call is not None else ""
+    return output.node.aval.size == 1 and (kind.endswith("Loss") or output.name.lower() in ("loss", "cost", "l", "e"))
 
 
 def _sample(kind: str) -> str:

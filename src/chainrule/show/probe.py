@@ -114,7 +114,9 @@ def _zeros(model: Module) -> tuple[Tensor, ...] | None:
 
 def as_inputs(model: Module, input: Any) -> tuple[Tensor, ...]:
     """Arrays or tensors (a tuple of them for several inputs) as new tensors; floats in the model's own type."""
-    arrays = [np.asarray(x.numpy() if isinstance(x, Tensor) else x) for x in (input if isinstance(input, tuple) else (input,))]
+    arrays = [
+        np.asarray(x.numpy() if isinstance(x, Tensor) else x) for x in (input if isinstance(input, tuple) else (input,))
+    ]
     return tuple(Tensor(x, float_type(model) if x.dtype.kind == "f" else None) for x in arrays)
 
 

@@ -117,15 +117,20 @@ class Level:
 class Scene:
     """``circuit`` arranged, with the calls in ``folded`` as single boxes."""
 
-    def __init__(self, circuit: Circuit, folded: set[Call], look: Look) -> None:
+    def __init__(
+        self, circuit: Circuit, folded: set[Call], look: Look, glyphs: dict[Item, Glyph] | None = None
+    ) -> None:
         self.circuit, self.folded, self.look = circuit, folded, look
+        #: Shapes that are ready, for those who arrange one circuit many times.
+        self._glyphs = {} if glyphs is None else glyphs
         items = top_level(circuit)
         #: Inputs of a plain expression stand at the left; where there are layers, data stand beside what uses them.
         self.flat = all(q.call is None for q in circuit.quantities)
         self._contents = {call: set(call.quantities()) for call in all_calls(items)}
         #: The kinds that are drawn, for the legend.
         self.kinds: set[str] = set()
-        self.level = self._arrange(None, items, WIDTH)
+        # A page is as wide as it is, and as long as it needs to be.
+        self.level = self._arrange(None, items, float("inf") if look.down else WIDTH)
 
     def _arrange(self, call: Call | None, items: Sequence[Item], limit: float) -> Level:
         level = Level(call)
@@ -148,15 +153,16 @@ class Scene:
         if isinstance(item, Quantity):
             if item.is_number and all(shows_number(user, position) for user, position in item.users):
                 return None
-            glyph = quantity_glyph(item, self.look, item is self.circuit.output)
+            glyph = self._glyphs.get(item) or quantity_glyph(item, self.look, item is self.circuit.output)
             box = Box(glyph.length, glyph.before, glyph.after)
             if self._beside(item):
                 box.place, box.pull = "late", 0.05
         elif item in self.folded:
-            glyph = layer_glyph(item, self._exports(item), self.look)
+            glyph = self._glyphs.get(item) or layer_glyph(item, self._exports(item), self.look)
             box = Box(glyph.length, glyph.before, glyph.after)
         else:
             return self._frame(item, limit)
+        self._glyphs[item] = glyph
         self.kinds.add(glyph.kind)
         return Unit(item, box, glyph)
 
@@ -205,7 +211,9 @@ class Scene:
                     needs.setdefault(source, {})[unit, position] = Lead(unit, end)
                 else:
                     port = _offset(unit, unit.inner.entries[source]) if unit.inner is not None else 0.0
-                    needs.setdefault(source, {})[unit, -1] = Lead(unit, End(unit.box, port, source.index))
+                    # A frame's ports have an order; a folded layer takes its wires as they come.
+                    order = round(port) if unit.inner is not None else source.index
+                    needs.setdefault(source, {})[unit, -1] = Lead(unit, End(unit.box, port, order))
         ports = {unit.box: unit for unit in level.units if unit.item is None}
         for quantity, box in level.exits.items():
             needs.setdefault(quantity, {})[ports[box], -1] = Lead(ports[box], End(box))
@@ -251,6 +259,7 @@ class Scene:
                 ports = [12.0 * (i - (count - 1) / 2) for i in range(count)]
                 swapped = False
             for lead, port in zip(leads, ports, strict=True):
+                lead.end.port = port
                 lead.mark = str(lead.end.position + 1) if swapped else ""
                 indent = unit.glyph.indent(port) if unit.glyph is not None else 0.0
                 lead.end.route[-1][-1] = (unit.box.along + indent, unit.box.across + port)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.show.words import words
+
 __all__ = ["Summary", "exact", "matrix", "norm", "number", "shape_text", "summarise"]
 
 Array = np.ndarray[Any, Any]
@@ -64,14 +66,14 @@ def exact(value: Any) -> str:
     return "[" + ", ".join(exact(part) for part in array) + "]"
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...], lang: str = "en") -> str:
     """``100 × 784``; a single axis is written ``784 numbers``.
 
     >>> shape_text((100, 784)), shape_text((3,)), shape_text(())
     ('100 × 784', '3 numbers', 'a number')
     """
     if len(shape) < 2:
-        return f"{shape[0]} numbers" if shape else "a number"
+        return words("numbers", lang, count=shape[0]) if shape else words("a number", lang)
     return " × ".join(map(str, shape))
 
 
@@ -110,7 +112,7 @@ class Summary:
     alarm: str = ""
 
 
-def summarise(array: Array, digits: int = 3, few: int = FEW, images: bool = False) -> Summary:
+def summarise(array: Array, digits: int = 3, few: int = FEW, images: bool = False, lang: str = "en") -> Summary:
     """An array as it is shown at a wire: its numbers if they are ``few``, else shape, mean, range and a small picture.
 
     With ``images``, rows that can be square pictures are shown as such.
@@ -121,34 +123,37 @@ def summarise(array: Array, digits: int = 3, few: int = FEW, images: bool = Fals
     ('8 numbers', ('mean 0', '-1 to 1'))
     """
     finite = np.isfinite(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
-    alarm = "" if finite.all() else f"{int((~finite).sum())} not finite"
-    shape = shape_text(array.shape)
+    alarm = "" if finite.all() else words("not finite", lang, count=int((~finite).sum()))
+    shape = shape_text(array.shape, lang)
     if array.size <= few:
         if not array.size:
-            return Summary(shape=shape, lines=("empty",))
+            return Summary(shape=shape, lines=(words("empty", lang),))
         return Summary(matrix(array, digits), brackets=array.ndim > 0, shape=shape, alarm=alarm)
     if array.dtype.kind == "b":
-        return Summary(shape=shape, lines=(f"true: {number(100 * float(array.mean()), digits)} %",))
+        return Summary(shape=shape, lines=(words("share true", lang, percent=number(100 * float(array.mean()), digits)),))
     values = np.asarray(array[finite], np.float64)
     if not values.size:
         return Summary(shape=shape, alarm=alarm)
-    low, high = number(values.min(), digits), number(values.max(), digits)
+    if values.min() == values.max():
+        return Summary(shape=shape, lines=(words("all equal", lang, value=number(array[finite][0], digits)),), alarm=alarm)
     if array.dtype.kind in "iu":
-        low, high = number(int(values.min())), number(int(values.max()))
-        return Summary(shape=shape, lines=(f"{low} to {high}",), histogram=_bars(values)[0])
-    mean = float(values.mean()) if np.ptp(values) else float(values[0])
-    # What is left of a sum that cancels is rounding, not a mean.
-    mean = 0.0 if abs(mean) < 1e-9 * float(np.abs(values).max()) else mean
-    lines = (f"mean {number(mean, digits)}", f"{low} to {high}")
+        low, high = int(values.min()), int(values.max())
+        return Summary(shape=shape, lines=(words("range", lang, low=low, high=high),), histogram=_bars(values)[0])
+    # What is left where numbers cancel is rounding: it counts as nothing beside the largest.
+    least = 1e-9 * float(np.abs(values).max())
+    mean, lowest, highest = (
+        number(v if abs(v) > least else 0.0, digits) for v in (float(values.mean()), values.min(), values.max())
+    )
+    lines = (words("mean", lang, value=mean), words("range", lang, low=lowest, high=highest))
     picture = _picture(array, images) if not alarm else None
     bars, zero = _bars(values) if picture is None else (None, None)
     return Summary(None, False, shape, lines, picture, bars, zero, alarm)
 
 
-def _bars(values: Array) -> tuple[tuple[float, ...], float | None]:
-    low, high = float(values.min()), float(values.max())
-    # Where all numbers are one and the same, NumPy makes room around it.
-    counts, edges = np.histogram(values, _BINS, (low, high) if high - low > 1e-12 * max(abs(low), abs(high)) else None)
+def _bars(values: Array) -> tuple[tuple[float, ...] | None, float | None]:
+    if np.ptp(values) <= 1e-12 * np.abs(values).max():  # too near each other to be told apart
+        return None, None
+    counts, edges = np.histogram(values, _BINS)
     place = (0.0 - edges[0]) / (edges[-1] - edges[0])
     return tuple(float(c) for c in counts / counts.max()), float(place) if 0 <= place <= 1 else None
 

@@ -23,7 +23,7 @@ from chainrule.core.files import atomic_write
 from chainrule.show.korean import KOREAN
 
 if TYPE_CHECKING:
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 __all__ = ["THEMES", "Look", "Style", "Theme", "mix", "save_figure"]
@@ -81,11 +81,11 @@ THEMES = {
         soft="#5b636d",
         line="#dcdfe3",
         plate="#f2f3f4",
-        series=("#0072b2", "#d55e00", "#00845e", "#a8558a", "#56b4e9", "#c98a00", "#1b1f24", "#7a5230"),
+        series=("#0072b2", "#d55e00", "#00845e", "#a8558a", "#56b4e9", "#d9a400", "#1b1f24", "#7a5230"),
         negative="#b44a00",
         positive="#005f99",
         low="#fcfcfb",
-        high="#8492a6",
+        high="#67778f",
         alarm="#d55e00",
     ),
     "dark": Theme(
@@ -98,7 +98,7 @@ THEMES = {
         negative="#ff9d45",
         positive="#5cbdf5",
         low="#14171a",
-        high="#66748a",
+        high="#75849c",
         alarm="#f0963c",
     ),
 }
@@ -129,8 +129,8 @@ class Style:
     """A look, ready to draw with.
 
     >>> style = Style.of("history", lang="ko")
-    >>> style.say("best, epoch {epoch}", epoch=3), style.points
-    ('최고, 에폭 3', 9.0)
+    >>> style.say("weights of {count} units", count=3), style.points
+    ('유닛 3개의 가중치', 9.0)
     """
 
     lang: str
@@ -199,7 +199,7 @@ class Style:
         """A length in points on a page, grown with the letters."""
         return points * self.points / _POINTS["page"]
 
-    def diverging(self) -> LinearSegmentedColormap:
+    def diverging(self) -> Colormap:
         """Colours of signed numbers: zero is pale, each sign has its hue, and what is not a number is hatched grey."""
         from matplotlib.colors import LinearSegmentedColormap
 
@@ -207,7 +207,7 @@ class Style:
         colours = [t.negative, mix(t.negative, t.plate, 0.55), t.plate, mix(t.positive, t.plate, 0.55), t.positive]
         return LinearSegmentedColormap.from_list("signed", colours, N=512).with_extremes(bad=t.soft)
 
-    def ramp(self, low: str, high: str) -> LinearSegmentedColormap:
+    def ramp(self, low: str, high: str) -> Colormap:
         """Colours from one to another."""
         from matplotlib.colors import LinearSegmentedColormap
 
@@ -347,4 +347,3 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
             with style.context():
                 figure.savefig(file, format=kind, metadata=dates.get(kind))
     return target
-

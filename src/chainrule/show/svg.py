@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
 
 from chainrule.show.statistics import Summary
 from chainrule.train.png import data_uri
@@ -93,12 +92,16 @@ def minus(words: str) -> str:
     return re.sub(r"(?<![A-Za-df-z0-9_)])-(?=[\d.∞])", "−", words)
 
 
-_WIDTHS = {**dict.fromkeys(" .,:;|!'[]()ijlIftr·", 0.33), **dict.fromkeys("mwMW@%", 0.9), **dict.fromkeys("−+×÷=<>", 0.7)}
+#: Widths in em of a wide face (DejaVu Sans), so that nothing is cut where a page falls back to it.
+_WIDTHS = {
+    **dict.fromkeys(" .,:;|!'ijlI·", 0.33), **dict.fromkeys("[]()ftr-", 0.4), **dict.fromkeys("mwMW@%", 0.95),
+    **dict.fromkeys("0123456789", 0.64), **dict.fromkeys("−+×÷=<>≤≥≠→∞", 0.84),
+}  # fmt: skip
 
 
 def text_width(words: str, size: float = 12.0) -> float:
     """About how wide the words are; Chinese, Japanese and Korean characters are square."""
-    return size * sum(1.0 if ord(c) > 0x2E80 else _WIDTHS.get(c, 0.66 if c.isupper() else 0.57) for c in words)
+    return size * sum(1.0 if ord(c) > 0x2E80 else _WIDTHS.get(c, 0.7 if c.isupper() else 0.61) for c in minus(words))
 
 
 def text(x: float, y: float, words: str, class_: str = "", anchor: str = "start") -> str:
@@ -113,8 +116,8 @@ class Block:
     def __init__(self, summary: Summary | None, role: str, with_shape: bool = True) -> None:
         self.role, self.summary = role, summary
         self.width = self.height = 0.0
-        #: Parts from the top: (height, width, function that draws it from its upper left corner).
-        self._parts: list[tuple[float, float, Callable[[float, float], str]]] = []
+        #: Parts from the top: (height, width, words or a function that draws from the upper left corner).
+        self._parts: list[tuple[float, float, Callable[[float, float], str] | tuple[str, str]]] = []
         if summary is None:
             return
         if summary.picture is not None:
@@ -131,13 +134,13 @@ class Block:
         if summary.alarm:
             self._add_line(summary.alarm, "cr-alarm")
 
-    def _add(self, height: float, width: float, draw: Callable[[float, float], str]) -> None:
+    def _add(self, height: float, width: float, draw: Callable[[float, float], str] | tuple[str, str]) -> None:
         self._parts.append((height, width, draw))
         self.width, self.height = max(self.width, width), self.height + height
 
     def _add_line(self, words: str, more: str = "") -> None:
         class_ = f"cr-{self.role} cr-small {more}".rstrip()
-        self._add(12.0, text_width(words, 10.5), lambda x, y: text(x, y + 9.0, words, class_))
+        self._add(12.0, text_width(words, 10.5), (words, class_))
 
     def _add_numbers(self, summary: Summary) -> None:
         """A number, or a matrix in brackets with its columns flush right."""
@@ -166,7 +169,10 @@ class Block:
         """The block with its upper edge at y; x is its left edge, or its right edge."""
         parts = []
         for height, width, draw in self._parts:
-            parts.append(draw(x - width if right else x, y))
+            if isinstance(draw, tuple):
+                parts.append(text(x, y + 9.0, *draw, "end" if right else "start"))
+            else:
+                parts.append(draw(x - width if right else x, y))
             y += height
         return "".join(parts)
 
@@ -251,13 +257,12 @@ def _toward(start: Point, end: Point, distance: float) -> Point:
     return start[0] + across * share, start[1] + down * share
 
 
-def document(width: float, height: float, title: str, body: str, **attributes: Any) -> str:
+def document(width: float, height: float, title: str, body: str, style: str = STYLE) -> str:
     """A whole SVG file, at its own size and no wider than its place."""
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-    more = "".join(f' data-{name}="{escape(str(value))}"' for name, value in attributes.items())
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cr-graph" {size} role="img" '
-        f'aria-label="{escape(title)}" style="max-width:100%;height:auto"{more}>'
-        f"<title>{escape(title)}</title><style>{STYLE}</style>"
+        f'aria-label="{escape(title)}" style="max-width:100%;height:auto">'
+        f"<title>{escape(title)}</title><style>{style}</style>"
         f'<rect class="cr-page" width="100%" height="100%"/>{body}</svg>'
     )

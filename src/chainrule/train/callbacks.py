@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
+
 from chainrule.core.errors import CheckpointError, ConfigError
 from chainrule.optim.one_cycle import OneCycleLR
 from chainrule.optim.schedules import LRScheduler
@@ -23,7 +25,12 @@ __all__ = [
     "LambdaCallback",
     "RestoreBest",
     "ScheduleSteps",
+    "StepResults",
 ]
+
+
+#: Steps between looks where no callback asks for one.
+_UNLIMITED = 1 << 30
 
 
 class BatchResult(NamedTuple):
@@ -34,6 +41,13 @@ class BatchResult(NamedTuple):
     weights: Any
     predictions: Any
     loss: Any
+
+
+class StepResults(NamedTuple):
+    """What one call of a compiled loop did: the loss of each step, and the batches, made when they are asked for."""
+
+    losses: np.ndarray[Any, Any]
+    batches: Any
 
 
 class Callback:
@@ -53,6 +67,19 @@ class Callback:
 
     def on_batch_end(self, trainer: Trainer, result: BatchResult) -> None:
         """After an optimizer step. Called often: keep it short."""
+
+    def on_steps_end(self, trainer: Trainer, results: StepResults) -> None:
+        """After one or more optimizer steps: a compiled loop looks around several times a second, not at each step.
+
+        By default ``on_batch_end`` of each. A callback that defines this says in ``steps_to_look`` how many steps it
+        can miss.
+        """
+        for result in results.batches:
+            self.on_batch_end(trainer, result)
+
+    def steps_to_look(self, trainer: Trainer) -> float:
+        """The most steps until this callback must be told: each one if it wants to know of batches."""
+        return 1 if type(self).on_batch_end is not Callback.on_batch_end else math.inf
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """After an epoch and its validation."""
@@ -84,7 +111,12 @@ class CallbackList:
                     "Callback objects",
                     "derive from train.Callback, or wrap a function: train.LambdaCallback(on_epoch_end=f)",
                 )
-        self._batch_ends = self._defined("on_batch_end")
+        self._batch_ends = [
+            callback.on_steps_end
+            for callback in self.callbacks
+            if type(callback).on_batch_end is not Callback.on_batch_end
+            or type(callback).on_steps_end is not Callback.on_steps_end
+        ]
 
     def _defined(self, event: str) -> list[Callable[..., None]]:
         return [getattr(c, event) for c in self.callbacks if getattr(type(c), event) is not getattr(Callback, event)]
@@ -94,10 +126,20 @@ class CallbackList:
         for method in self._defined(event):
             method(trainer)
 
-    def batch_end(self, trainer: Trainer, result: BatchResult) -> None:
-        """``on_batch_end`` of each."""
+    def steps_end(self, trainer: Trainer, results: StepResults) -> None:
+        """``on_steps_end`` of each."""
         for method in self._batch_ends:
-            method(trainer, result)
+            method(trainer, results)
+
+    def steps_to_look(self, trainer: Trainer) -> int:
+        """The most steps that the loop may run before it tells."""
+        return int(min([_UNLIMITED, *(callback.steps_to_look(trainer) for callback in self.callbacks)]))
+
+    def wants_batches(self, trainer: Trainer) -> bool:
+        """Whether somebody looks at each batch, its predictions too."""
+        return any(
+            type(c).on_steps_end is Callback.on_steps_end and c.steps_to_look(trainer) == 1 for c in self.callbacks
+        )
 
     def close(self) -> None:
         """``close`` of each."""
@@ -254,9 +296,12 @@ class ScheduleSteps(Callback):
         self.schedule, self.monitor = schedule, monitor
         self.every = every or ("batch" if isinstance(schedule, OneCycleLR) else "epoch")
 
-    def on_batch_end(self, trainer: Trainer, result: BatchResult) -> None:
+    def on_steps_end(self, trainer: Trainer, results: StepResults) -> None:
         if self.every == "batch":
             self.schedule.step()
+
+    def steps_to_look(self, trainer: Trainer) -> float:
+        return 1 if self.every == "batch" else math.inf
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         if self.every == "epoch":
@@ -322,6 +367,9 @@ class LambdaCallback(Callback):
 
     def on_batch_end(self, trainer: Trainer, result: BatchResult) -> None:
         self._call("on_batch_end", trainer, result)
+
+    def steps_to_look(self, trainer: Trainer) -> float:
+        return math.inf if self._functions["on_batch_end"] is None else 1
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         self._call("on_epoch_end", trainer)

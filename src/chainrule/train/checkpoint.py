@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.core.errors import ChainruleError, CheckpointError, ConfigError
 from chainrule.core.philox import Generator, default_generator
 from chainrule.nn.module import Module
-from chainrule.train.callbacks import BatchResult, Callback
+from chainrule.train.callbacks import Callback, StepResults
 from chainrule.train.history import History
 from chainrule.train.plain import Packer, Unpacker
 from chainrule.train.tensor_files import read_tensors, write_tensors
@@ -169,7 +169,10 @@ class Checkpointer(Callback):
             raise KeyboardInterrupt
         self._interrupted = True
 
-    def on_batch_end(self, trainer: Trainer, result: BatchResult) -> None:
+    def steps_to_look(self, trainer: Trainer) -> float:
+        return math.inf if self.every is None else self.every - trainer.step % self.every
+
+    def on_steps_end(self, trainer: Trainer, results: StepResults) -> None:
         if self._interrupted or (self.every is not None and trainer.step % self.every == 0):
             self._write(trainer)
 

@@ -15,7 +15,7 @@ from chainrule.data.loader import DataLoader
 from chainrule.data.split import random_split
 from chainrule.tensor import Tensor
 
-__all__ = ["Feed", "as_dataset", "hold_out", "row_targets", "with_weights"]
+__all__ = ["Feed", "WeightedRows", "as_dataset", "hold_out", "row_targets", "with_weights"]
 
 Batch = tuple[tuple[Tensor, ...], Tensor, "Tensor | None"]
 
@@ -41,7 +41,7 @@ def as_dataset(data: Any, asked: str) -> Any:
     return data
 
 
-class _Weighted(Dataset[tuple[Any, ...]]):
+class WeightedRows(Dataset[tuple[Any, ...]]):
     """A data set whose items end in the weight of the row."""
 
     def __init__(self, dataset: Any, weights: np.ndarray[Any, Any]) -> None:
@@ -80,7 +80,7 @@ def with_weights(dataset: Any, weights: Any) -> Any:
         raise DataError(
             "fit(sample_weight=...)", f"values from {array.min()} to {array.max()}", "finite, 0 or more, not all 0", ""
         )
-    return _Weighted(dataset, array)
+    return WeightedRows(dataset, array)
 
 
 def hold_out(dataset: Any, fraction: float) -> tuple[Any, Any]:
@@ -105,7 +105,7 @@ def hold_out(dataset: Any, fraction: float) -> tuple[Any, Any]:
 def row_targets(dataset: Any) -> np.ndarray[Any, Any]:
     """The targets of all rows, for ``class_weights="balanced"``."""
     dataset = dataset.dataset if isinstance(dataset, DataLoader) else dataset
-    if isinstance(dataset, _Weighted):
+    if isinstance(dataset, WeightedRows):
         return row_targets(dataset.dataset)
     if isinstance(dataset, Subset):
         return row_targets(dataset.dataset)[dataset.indices]
@@ -137,14 +137,15 @@ class Feed:
                 raise self._unfit(batch)
             weights = batch[-1] if self.weighted else None
             inputs, targets = (batch[:-2], batch[-2]) if self.weighted else (batch[:-1], batch[-1])
-            yield self.cast_inputs(inputs, self.dtype), self._target(targets), weights
+            yield self.cast_inputs(inputs, self.dtype), self.cast_target(targets), weights
 
     @staticmethod
     def cast_inputs(inputs: Sequence[Any], dtype: np.dtype[Any]) -> tuple[Tensor, ...]:
         """Bytes, booleans and floats in the model's float type; whole numbers as they are."""
         return tuple([x.astype(dtype) if x.dtype is not dtype and x.dtype.kind in "fub" else x for x in inputs])
 
-    def _target(self, y: Any) -> Tensor:
+    def cast_target(self, y: Any) -> Tensor:
+        """Classes as int64, numbers in the model's float type."""
         kind = y.dtype.kind
         if self.class_targets and kind != "f":
             return y if y.dtype == np.int64 else y.astype(np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.core.errors import CheckpointError
 from chainrule.tensor import Tensor
-from chainrule.train.callbacks import BatchResult, Callback
+from chainrule.train.callbacks import BatchResult, Callback, StepResults
 from chainrule.train.metrics import Metric
 
 if TYPE_CHECKING:
@@ -56,6 +56,18 @@ class Meter:
             self._numbers += values.size
             if self._numbers >= _MOST_WAITING:
                 self._feed()
+
+    def add_steps(self, results: StepResults) -> None:
+        """Take in the batches of one call, in their order: without metrics only their losses are looked at."""
+        rows = getattr(results.batches, "numbers", None)
+        if self.metrics or rows is None or results.batches.weighted:
+            for result in results.batches:
+                self.add(result)
+            return
+        amount = float(rows.shape[1])
+        for loss in results.losses.tolist():
+            self.total += loss * amount
+            self.amount += amount
 
     @property
     def loss(self) -> float:
@@ -148,8 +160,11 @@ class Measure(Callback):
         self._started = time.perf_counter()
         trainer.seconds = 0.0
 
-    def on_batch_end(self, trainer: Trainer, result: BatchResult) -> None:
-        trainer.meter.add(result)
+    def steps_to_look(self, trainer: Trainer) -> float:
+        return math.inf
+
+    def on_steps_end(self, trainer: Trainer, results: StepResults) -> None:
+        trainer.meter.add_steps(results)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         row: dict[str, Any] = {"epoch": trainer.epoch, **trainer.meter.values()}

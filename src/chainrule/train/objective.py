@@ -82,11 +82,13 @@ class Objective:
         present = np.maximum(counts, 1)
         self.class_weights = np.where(counts > 0, counts.sum() / (np.count_nonzero(counts) * present), 0.0)
 
-    def __call__(self, predictions: Any, targets: Any, weights: Any = None) -> Any:
-        if weights is None and self.class_weights is None:
+    def __call__(self, predictions: Any, targets: Any, weights: Any = None, v: Any = None) -> Any:
+        """The loss. ``v`` are the weights of the rows, with those of their classes, where they are known already."""
+        if weights is None and v is None and self.class_weights is None:
             return self.loss(predictions, targets)
         by_row = self._rows(predictions, targets)
-        v = Tensor(self.row_weights(targets, weights), by_row.dtype)
+        if v is None:
+            v = Tensor(self.row_weights(targets, weights), by_row.dtype)
         return (by_row * v).sum() / ops.maximum(v.sum(), _LEAST_WEIGHT)
 
     def row_weights(self, targets: Any, weights: Any = None) -> np.ndarray[Any, Any]:

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from chainrule.train.callbacks import BatchResult, Callback
+from chainrule.train.callbacks import Callback, StepResults
 
 if TYPE_CHECKING:
     from chainrule.train.trainer import Trainer
@@ -60,7 +60,10 @@ class ProgressBar(Callback):
         self._task = self._bar.add_task("", total=total, completed=trainer.step, epoch="", measures="")
         self._next = 0.0
 
-    def on_batch_end(self, trainer: Trainer, result: BatchResult) -> None:
+    def steps_to_look(self, trainer: Trainer) -> float:
+        return math.inf
+
+    def on_steps_end(self, trainer: Trainer, results: StepResults) -> None:
         if time.perf_counter() >= self._next:
             self._show(trainer, trainer.epoch + 1, {"loss": trainer.meter.loss} | _kept(trainer))
 

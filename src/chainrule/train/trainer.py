@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule import optim
 from chainrule.core.aval import is_float
-from chainrule.core.errors import ConfigError
+from chainrule.core.errors import ConfigError, GradientError
 from chainrule.core.modes import get_default_dtype, no_grad
 from chainrule.core.philox import default_generator, manual_seed
 from chainrule.data.arrays import as_array
@@ -22,7 +22,16 @@ from chainrule.data.loader import DataLoader
 from chainrule.nn.module import Module
 from chainrule.tensor import Tensor
 from chainrule.train import checkpoint as checkpoints
-from chainrule.train.callbacks import BatchResult, Callback, CallbackList, EarlyStopping, RestoreBest, ScheduleSteps
+from chainrule.train.callbacks import (
+    BatchResult,
+    Callback,
+    CallbackList,
+    EarlyStopping,
+    RestoreBest,
+    ScheduleSteps,
+    StepResults,
+)
+from chainrule.train.compiled import CompiledSteps, tell_eager, why_eager
 from chainrule.train.feed import Feed, as_dataset, hold_out, row_targets, with_weights
 from chainrule.train.history import History, better_of
 from chainrule.train.meter import Measure, Meter
@@ -87,6 +96,7 @@ class Trainer:
         self.metrics = [resolve(metric, threshold=self.objective.threshold) for metric in metrics]
         self.schedule = self._schedule_steps(schedule)
         self.clip_norm, self.clip_value, self.callbacks = clip_norm, clip_value, list(callbacks)
+        self._compiled: CompiledSteps | None = None
         self._reset(epochs=0, seed=None)
 
     def _schedule_steps(self, schedule: Any) -> ScheduleSteps | None:
@@ -110,6 +120,8 @@ class Trainer:
         self.inside_epoch = False
         #: Seconds spent on the epoch under way before the run was interrupted.
         self.seconds = 0.0
+        #: Why the last ``fit`` ran step by step; None if its steps were compiled.
+        self.not_compiled: str | None = None
         #: The default generator's state when the run began.
         self.start = default_generator().state()
         self.meter = Meter(self.metrics, self.objective.amount)
@@ -176,24 +188,49 @@ class Trainer:
         return self.history
 
     def _train(self, feed: Feed, events: CallbackList) -> None:
-        """The training loop."""
-        model, objective, optimizer = self.model, self.objective, self.optimizer
+        """The training loop: epochs of steps, compiled where that is possible."""
+        model = self.model
         while self.epoch < self.epochs and not self.stop:
             model.train()
             if not self.inside_epoch:
                 events.call("on_epoch_start", self)
-            for inputs, targets, weights in feed:
-                optimizer.zero_grad()
-                predictions = model(*inputs)
-                loss = objective(predictions, targets, weights)
-                loss.backward()
-                self.clip_gradients()
-                optimizer.step(self._closure(inputs, targets, weights))
-                self.step += 1
-                events.batch_end(self, BatchResult(inputs, targets, weights, predictions, loss))
+            for results in self._steps(feed):
+                self.step += len(results.losses)
+                events.steps_end(self, results)
             self.epoch += 1
             self.inside_epoch = False
             events.call("on_epoch_end", self)
+
+    def _steps(self, feed: Feed) -> Iterator[StepResults]:
+        """The steps of an epoch, many at a time; one by one where they cannot be compiled."""
+        if self._compiled is None:
+            self._compiled = CompiledSteps(self)
+        if self.not_compiled is None:
+            self.not_compiled = why_eager(self)
+        if self.not_compiled is None:
+            place = feed.loader.state_dict()
+            before = self.step
+            try:
+                yield from self._compiled.epoch(feed)
+                return
+            except GradientError as problem:
+                # Something looks at a traced number; nothing has happened yet in this epoch if it is the first step.
+                if self.step != before:
+                    raise
+                self.not_compiled = tell_eager(problem)
+                feed.loader.load_state_dict(place)
+        yield from self._eager_steps(feed)
+
+    def _eager_steps(self, feed: Feed) -> Iterator[StepResults]:
+        """The loop that a compiled run does in native code."""
+        for inputs, targets, weights in feed:
+            self.optimizer.zero_grad()
+            predictions = self.model(*inputs)
+            loss = self.objective(predictions, targets, weights)
+            loss.backward()
+            self.clip_gradients()
+            self.optimizer.step(self._closure(inputs, targets, weights))
+            yield StepResults(loss.numpy()[None], [BatchResult(inputs, targets, weights, predictions, loss)])
 
     def clip_gradients(self) -> None:
         """Limit the gradients as ``clip_value`` and ``clip_norm`` say."""

@@ -26,7 +26,7 @@ def _machine() -> Any:
     return target.create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
-        opt=3,
+        opt=2,
         reloc="pic",
         codemodel="jitdefault",
     )
@@ -50,7 +50,7 @@ def compile_object(text: str, optimised: list[str] | None = None) -> bytes:
         except RuntimeError as problem:
             raise GraphError("compile the program with LLVM", f"{problem}\n{text}", "a module that LLVM takes") from None
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        options = llvm.create_pipeline_tuning_options(speed_level=3)
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
         options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
         options.loop_unrolling = True
         builder = llvm.create_pass_builder(machine, options)

@@ -40,11 +40,14 @@ class LoopFunction:
     """Emits one kernel. ``text`` is the function without its name, so that equal kernels are found to be equal.
 
     The function takes one pointer for each of ``pointers`` (keys given by ``place``), which do not overlap, and
-    a pointer to the status word if it checks places.
+    a pointer to the status word if it checks places. A ``shared`` kernel does the rounds ``from`` to ``to`` of its
+    first loop, which must not be a reduced one.
     """
 
-    def __init__(self, kernel: LoopKernel, place: Callable[[Buffer], Any], declare: Callable[[str], None]) -> None:
-        self.kernel, self.place = kernel, place
+    def __init__(
+        self, kernel: LoopKernel, place: Callable[[Buffer], Any], declare: Callable[[str], None], shared: bool = False
+    ) -> None:
+        self.kernel, self.place, self.shared = kernel, place, shared
         self.pointers: list[Any] = []
         self.checks: list[Place] = []
         self._entry: list[str] = []
@@ -58,6 +61,8 @@ class LoopFunction:
         parameters = [f"ptr noalias nocapture %p{i}" for i in range(len(self.pointers))]
         if self.checks:
             parameters.append("ptr noalias nocapture %status")
+        if shared:
+            parameters += ["i64 %from", "i64 %to"]
         body = "\n".join(["entry:", *self._entry, *self._lines, "  ret void"])
         self.text = f"({', '.join(parameters)})", body
 
@@ -85,14 +90,16 @@ class LoopFunction:
         before, counter = self._block, f"%i{self._count}"
         self._do(f"br label %{head}")
         self._begin(head)
-        self._do(f"{counter} = phi i64 [ 0, %{before} ], [ {counter}.next, %{latch} ]")
+        part = self.shared and not self._counters
+        start, end = ("%from", "%to") if part else ("0", str(length))
+        self._do(f"{counter} = phi i64 [ {start}, %{before} ], [ {counter}.next, %{latch} ]")
         self._counters.append(counter)
         body()
         self._counters.pop()
         self._do(f"br label %{latch}")
         self._begin(latch)
         self._do(f"{counter}.next = add nuw nsw i64 {counter}, 1")
-        self._do(f"{counter}.more = icmp ult i64 {counter}.next, {length}")
+        self._do(f"{counter}.more = icmp ult i64 {counter}.next, {end}")
         self._do(f"br i1 {counter}.more, label %{head}, label %{after}")
         self._begin(after)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule.backends.llvm.blas import Blas
 from chainrule.backends.llvm.loops import LoopFunction, collapse
+from chainrule.backends.llvm.parallel import BARRIER, Phases, ranges, shards
 from chainrule.backends.llvm.scalars import TYPES, literal
 from chainrule.compiler.kernel import Buffer, Const, Load, LoopKernel, ProductKernel
 from chainrule.compiler.lower import Unsupported
@@ -16,9 +17,8 @@ from chainrule.core.aval import bool_, float32
 
 __all__ = ["Layout", "Module", "emit"]
 
-#: Kernels with no more loop rounds than this become part of ``run``, so that LLVM can unroll them and see through them.
-_INLINE_ROUNDS = 128
-#: A program whose kernels have no more rounds than this, all together, keeps its buffers on the stack.
+#: A program whose kernels have no more rounds than this, all together, becomes one function that LLVM can unroll and
+#: see through, with its buffers on the stack.
 _SMALL_ROUNDS = 2048
 _STACK_BYTES = 8192
 #: Products in a stack of matrices beyond which calls are no longer written out one by one.
@@ -48,13 +48,27 @@ class Layout:
 
     @property
     def arena(self) -> int:
-        """The entry of scratch memory; the status word, and the two products of a BLAS, follow."""
+        """The entry of scratch memory; these follow it."""
         return self.inputs + self.constants + self.results + self.lasts
+
+    @property
+    def status(self) -> int:
+        """The entry of the status word, which an index outside its axis sets."""
+        return self.arena + 1
+
+    def product(self, single: bool) -> int:
+        """The entry of a BLAS's product in single or double precision."""
+        return self.arena + (2 if single else 3)
+
+    @property
+    def barrier(self) -> int:
+        """The entry of the words at which threads wait for each other; that of ``sched_yield`` follows."""
+        return self.arena + 4
 
     @property
     def size(self) -> int:
         """How many entries there are."""
-        return self.arena + 4
+        return self.arena + 6
 
 
 @dataclass
@@ -63,8 +77,8 @@ class Module:
 
     text: str
     layout: Layout
-    #: The lengths that checked indexes must stay within.
-    checks: int
+    #: Whether several threads may call ``run`` together.
+    parallel: bool
 
 
 def emit(plan: Plan, blas: Blas | None) -> Module:
@@ -83,10 +97,10 @@ class _Emitter:
         self.functions: dict[tuple[str, str, bool], str] = {}
         self.declared: dict[str, None] = {}
         self.head: list[str] = []
+        self.moving: list[str] = []
         self.body: list[str] = []
         self.tail: list[str] = []
         self.count = 0
-        self.checks = 0
         self.bases: dict[int, str] = {}
         self.pointers: dict[Any, str] = {}
         kernels = [collapse(k) if isinstance(k, LoopKernel) else k for k in plan.schedule.kernels]
@@ -94,24 +108,38 @@ class _Emitter:
         rounds = sum(_rounds(k) for k in kernels)
         self.small = rounds <= _SMALL_ROUNDS and not any(isinstance(k, ProductKernel) for k in kernels)
         self.on_stack = self.small and plan.arena_bytes <= _STACK_BYTES
+        self.parallel = any(shards(k) > 1 for k in kernels)
+        self.phases = Phases(self.body, self._name) if self.parallel else None
 
     def module(self) -> Module:
-        calls = [self._kernel(kernel) for kernel in self.kernels]
+        phases = self.phases
+        for kernel in self.kernels:
+            if phases is not None:
+                phases.begin(shards(kernel) > 1)
+            self._kernel(kernel)
+        if phases is not None and self.plan.copies:
+            phases.begin(False)
         for source, target, buffer in self.plan.copies:
-            calls.append(self._copy(self._at(source, buffer), self._at(target, buffer), buffer))
+            self._copy(self._at(source, buffer), self._at(target, buffer), buffer)
+        if phases is not None:
+            phases.end()
+            self.functions[BARRIER] = "wait"
+            self._entry(self.layout.barrier), self._entry(self.layout.barrier + 1)
+            phases.names(self._entry(self.layout.barrier), self._entry(self.layout.barrier + 1))
         functions = [
             f"define internal void @{name}{parameters} {attributes} {{\n{text}\n}}\n"
             for (parameters, text, inline), name in self.functions.items()
             for attributes in (["alwaysinline nounwind"] if inline else ["noinline nounwind"])
         ]
-        del calls
+        last = phases.block if phases is not None else "step"
         run = [
-            "define void @run(ptr noalias %table, i64 %steps) nounwind {",
+            "define void @run(ptr noalias %table, i64 %steps, i64 %thread, i64 %threads) nounwind {",
             "entry:",
             *self.head,
             "  br label %step",
             "step:",
-            "  %s = phi i64 [ 0, %entry ], [ %s.next, %step ]",
+            f"  %s = phi i64 [ 0, %entry ], [ %s.next, %{last} ]",
+            *self.moving,
             *self.body,
             "  %s.next = add nuw nsw i64 %s, 1",
             "  %s.more = icmp ult i64 %s.next, %steps",
@@ -122,7 +150,7 @@ class _Emitter:
             "}",
         ]
         text = "\n".join([*functions, *run, "", *self.declared, ""])
-        return Module(text, self.layout, self.checks)
+        return Module(text, self.layout, self.parallel)
 
     # ---- pointers
 
@@ -163,8 +191,8 @@ class _Emitter:
         moving = location.kind == "result" or (location.kind == "input" and location.number >= self.first_stream)
         if moving:
             offset, name = self._name(), self._name()
-            self.body.append(f"  {offset} = mul nuw nsw i64 %s, {size}")
-            self.body.append(f"  {name} = getelementptr inbounds i8, ptr {base}, i64 {offset}")
+            self.moving.append(f"  {offset} = mul nuw nsw i64 %s, {size}")
+            self.moving.append(f"  {name} = getelementptr inbounds i8, ptr {base}, i64 {offset}")
             return name
         if location.kind == "input" and self.on_stack and location.number in self.program.carried and size:
             # Small state lives on the stack while the steps run.
@@ -194,15 +222,25 @@ class _Emitter:
             where[pointer] = pointer
             return pointer
 
-        function = LoopFunction(kernel, place, lambda line: self.declared.setdefault(line))
-        inline = self.small or _rounds(kernel) <= _INLINE_ROUNDS
+        parts = shards(kernel)
+        # Small programs are unrolled as a whole. Elsewhere a kernel gets its number of rounds as an argument, so that
+        # layers of different sizes share one function and LLVM has less to compile.
+        inline = self.small
+        by_range = not inline and bool(kernel.dims) and 0 not in kernel.reduced and 0 not in kernel.dims
+        function = LoopFunction(kernel, place, lambda line: self.declared.setdefault(line), by_range)
         key = (*function.text, inline)
         name = self.functions.setdefault(key, f"kernel{len(self.functions)}")
         arguments = [f"ptr {p}" for p in function.pointers]
         if function.checks:
-            self.checks += len(function.checks)
-            arguments.append(f"ptr {self._entry(self.layout.arena + 1)}")
-        self.body.append(f"  call void @{name}({', '.join(arguments)})")
+            arguments.append(f"ptr {self._entry(self.layout.status)}")
+        if parts == 1:
+            arguments += [f"i64 {bound}" for bound in ((0, kernel.dims[0]) if by_range else ())]
+            self.body.append(f"  call void @{name}({', '.join(arguments)})")
+            return
+        assert self.phases is not None
+        for start, end in ranges(kernel.dims[0], parts):
+            part = ", ".join([*arguments, f"i64 {start}", f"i64 {end}"])
+            self.phases.part([f"  call void @{name}({part})"], parts)
 
     def _copy(self, source: str, target: str, buffer: Buffer) -> None:
         size = buffer.aval.size * buffer.aval.dtype.itemsize
@@ -215,14 +253,18 @@ class _Emitter:
         dtype = kernel.out.aval.dtype
         single = dtype is float32
         out, a, b = (self._at(self.plan.where[x], x) for x in (kernel.out, kernel.a, kernel.b))
-        function = self._entry(self.layout.arena + (2 if single else 3))
+        function = self._entry(self.layout.product(single))
         kind, whole = TYPES[dtype], self.blas.integer
         alpha, beta = literal(1, dtype), literal(0, dtype)
         if kernel.start is not None:
             beta = literal(1, dtype)
             start = self._at(self.plan.where[kernel.start], kernel.start)
             if start != out:
+                if self.phases is not None:
+                    self.phases.begin(False)
                 self._memcpy(self.body, out, start, kernel.out.aval.size * dtype.itemsize)
+                if self.phases is not None:
+                    self.phases.begin(shards(kernel) > 1)
             alpha = self._scalar(kernel.alpha)
         m, n, k = kernel.rows, kernel.columns, kernel.inner
         lead_a, lead_b = (m if kernel.transpose_a else k), (k if kernel.transpose_b else n)
@@ -231,26 +273,38 @@ class _Emitter:
             count *= length
         if count > _MOST_CALLS:
             raise Unsupported(f"{count} products in one stack")
-        ranges = [range(length) for length in kernel.batch]
-        for place in itertools.product(*ranges):
-            size = dtype.itemsize
-            moved = [
-                self._shifted(p, size * sum(i * s for i, s in zip(place, steps, strict=True)))
-                for p, steps in zip((out, a, b), kernel.steps, strict=True)
-            ]
-            arguments = [
-                "i32 101", f"i32 {112 if kernel.transpose_a else 111}", f"i32 {112 if kernel.transpose_b else 111}",
-                f"{whole} {m}", f"{whole} {n}", f"{whole} {k}", f"{kind} {alpha}", f"ptr {moved[1]}",
-                f"{whole} {lead_a}", f"ptr {moved[2]}", f"{whole} {lead_b}", f"{kind} {beta}", f"ptr {moved[0]}",
-                f"{whole} {n}",
-            ]  # fmt: skip
-            self.body.append(f"  call void {function}({', '.join(arguments)})")
+        parts = shards(kernel)
+        by_rows = m >= n
+        for start, end in ranges(m if by_rows else n, parts):
+            # A part of the rows of a and the result, or of the columns of b and the result.
+            skip_a = start * (1 if kernel.transpose_a else k) if by_rows else 0
+            skip_b = 0 if by_rows else start * (k if kernel.transpose_b else 1)
+            skip_out = start * (n if by_rows else 1)
+            rows, columns = (end - start, n) if by_rows else (m, end - start)
+            lines: list[str] = []
+            for place in itertools.product(*(range(length) for length in kernel.batch)):
+                moved = [
+                    self._shifted(lines, p, dtype.itemsize * (skip + sum(i * s for i, s in zip(place, steps, strict=True))))
+                    for p, skip, steps in zip((out, a, b), (skip_out, skip_a, skip_b), kernel.steps, strict=True)
+                ]  # fmt: skip
+                arguments = [
+                    "i32 101", f"i32 {112 if kernel.transpose_a else 111}", f"i32 {112 if kernel.transpose_b else 111}",
+                    f"{whole} {rows}", f"{whole} {columns}", f"{whole} {k}", f"{kind} {alpha}", f"ptr {moved[1]}",
+                    f"{whole} {lead_a}", f"ptr {moved[2]}", f"{whole} {lead_b}", f"{kind} {beta}", f"ptr {moved[0]}",
+                    f"{whole} {n}",
+                ]  # fmt: skip
+                lines.append(f"  call void {function}({', '.join(arguments)})")
+            if parts == 1:
+                self.body += lines
+            else:
+                assert self.phases is not None
+                self.phases.part(lines, parts)
 
-    def _shifted(self, pointer: str, offset: int) -> str:
+    def _shifted(self, lines: list[str], pointer: str, offset: int) -> str:
         if not offset:
             return pointer
         name = self._name()
-        self.body.append(f"  {name} = getelementptr inbounds i8, ptr {pointer}, i64 {offset}")
+        lines.append(f"  {name} = getelementptr inbounds i8, ptr {pointer}, i64 {offset}")
         return name
 
     def _scalar(self, expr: Any) -> str:

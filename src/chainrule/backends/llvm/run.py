@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.backends.llvm.blas import find_blas
-from chainrule.backends.llvm.engine import compile_object, load_object
+from chainrule.backends.llvm.cache import kernel_key, lookup, store
+from chainrule.backends.llvm.engine import compile_object, load_object, target_name
 from chainrule.backends.llvm.module import emit
+from chainrule.backends.llvm.pool import give_way, one_blas_thread, together
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import fuse
+from chainrule.compiler.kernel import ProductKernel
 from chainrule.compiler.plan import plan
 from chainrule.compiler.program import Program
+from chainrule.core.config import config
 from chainrule.core.errors import ShapeError
 
 __all__ = ["LlvmExecutable"]
 
 Array = np.ndarray[Any, Any]
-_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
+_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
 class LlvmExecutable(Executable):
@@ -35,7 +39,7 @@ class LlvmExecutable(Executable):
         self.plan = plan(self.schedule)
         self.module = emit(self.plan, blas)
         layout = self.module.layout
-        self._function = _PROTOTYPE(load_object(compile_object(self.module.text)))
+        self._function = _PROTOTYPE(load_object(_object(self.module.text)))
         self._table = np.zeros(layout.size, np.uint64)
         self._arena = np.empty(self.plan.arena_bytes + 64, np.uint8)
         self._status = np.zeros(1, np.int64)
@@ -43,9 +47,13 @@ class LlvmExecutable(Executable):
         for i, array in enumerate(self._constants):
             self._table[layout.inputs + i] = _address(array)
         self._table[layout.arena] = -(-_address(self._arena) // 64) * 64
-        self._table[layout.arena + 1] = _address(self._status)
+        self._table[layout.status] = _address(self._status)
+        self._blas = blas if any(isinstance(k, ProductKernel) for k in self.schedule.kernels) else None
         if blas is not None:
-            self._table[layout.arena + 2], self._table[layout.arena + 3] = blas.sgemm, blas.dgemm
+            self._table[layout.product(True)], self._table[layout.product(False)] = blas.sgemm, blas.dgemm
+        if self.module.parallel:
+            self._words = np.zeros(16, np.int64)
+            self._table[layout.barrier], self._table[layout.barrier + 1] = _address(self._words), give_way()
         self._pointer = _address(self._table)
         self._first_stream = len(program.inputs) - program.streams
 
@@ -58,6 +66,33 @@ class LlvmExecutable(Executable):
         program = self.program
         results = [np.empty((steps, *n.aval.shape), n.aval.dtype) for n in program.outputs[: program.results]]
         return self._run(arrays, results, steps)
+
+    def bind(self, fixed: Sequence[Array]) -> Callable[[Array], Array]:
+        """All but one input stay where they are, so a call copies one array in and one out, and nothing else."""
+        program, layout = self.program, self.module.layout
+        if program.results != 1 or program.carried or len(fixed) != len(program.inputs) - 1 or self.module.parallel:
+            return super().bind(fixed)
+        kept = [np.ascontiguousarray(a) for a in fixed]
+        given, (result, *_) = program.inputs[-1].aval, program.outputs
+        entry, out = np.empty(given.shape, given.dtype), np.empty(result.aval.shape, result.aval.dtype)
+        # A table and scratch memory of its own, so that several functions may be bound.
+        table, arena = self._table.copy(), np.empty_like(self._arena)
+        for i, array in enumerate([*kept, entry]):
+            table[i] = _address(array)
+        table[layout.inputs + layout.constants] = _address(out)
+        table[layout.arena] = -(-_address(arena) // 64) * 64
+        pointer, native, status, copy = _address(table), self._function, self._status, np.copyto
+        holding = (kept, table, arena)
+
+        def call(x: Array) -> Array:
+            copy(entry, x)
+            native(pointer, 1, 0, 1)
+            if status[0]:
+                self._refuse()
+            return out.copy()
+
+        call.holding = holding  # type: ignore[attr-defined]
+        return call
 
     def _run(self, arrays: Sequence[Array], results: list[Array], steps: int) -> list[Array]:
         program, layout, table = self.program, self.module.layout, self._table
@@ -77,14 +112,28 @@ class LlvmExecutable(Executable):
             table[i] = _address(array)
         for i, array in enumerate(results):
             table[layout.inputs + layout.constants + i] = _address(array)
-        self._function(self._pointer, steps)
+        with one_blas_thread(self._blas):
+            together(self._function, self._pointer, steps, config.threads if self.module.parallel else 1)
         if self._status[0]:
-            self._status[0] = 0
-            raise ShapeError(
-                "t[index] in a compiled function", "an index outside its axis", "indexes within it",
-                "check the labels or indexes: they count from 0",
-            )  # fmt: skip
+            self._refuse()
         return [*results, *lasts]
+
+    def _refuse(self) -> None:
+        self._status[0] = 0
+        raise ShapeError(
+            "t[index] in a compiled function", "an index outside its axis", "indexes within it",
+            "check the labels or indexes: they count from 0",
+        )  # fmt: skip
+
+
+def _object(text: str) -> bytes:
+    """The compiled module: from the disk if it was compiled before."""
+    key = kernel_key(text, target_name())
+    code = lookup(key)
+    if code is None:
+        code = compile_object(text)
+        store(key, code)
+    return code
 
 
 def _address(array: Array) -> int:

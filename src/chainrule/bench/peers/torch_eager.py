@@ -1,4 +1,4 @@
-"""PyTorch, eager: float32 tensors on hand, rows picked with one index_select, the fused optimizers."""
+"""PyTorch, eager: float32 tensors on hand, rows picked with one index_select, the fastest optimizers."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Eager:
             self.y = self.y.long()
         self.orders = None if arrays.orders is None else torch.from_numpy(arrays.orders).long()
         self.weights = [torch.from_numpy(w) for w in arrays.weights]
+        self.optimizer: Any = None
         self.criterion = nn.MSELoss() if case.loss == "mse" else nn.CrossEntropyLoss()
 
     def reset(self) -> None:
@@ -41,8 +42,11 @@ class Eager:
             for layer, weight, bias in zip(linear, self.weights[::2], self.weights[1::2], strict=True):
                 layer.weight.copy_(weight)
                 layer.bias.copy_(bias)
-        kind = torch.optim.Adam if case.optimizer == "adam" else torch.optim.SGD
-        self.optimizer = kind(self.model.parameters(), lr=case.lr, fused=True)
+        # Fused, Adam is a quarter faster; SGD on a few small tensors is fastest as a plain loop.
+        if case.optimizer == "adam":
+            self.optimizer = torch.optim.Adam(self.model.parameters(), lr=case.lr, fused=True)
+        else:
+            self.optimizer = torch.optim.SGD(self.model.parameters(), lr=case.lr, foreach=False)
 
     def train(self) -> None:
         """All steps; losses are kept as tensors, since reading their numbers would wait."""

@@ -62,7 +62,8 @@ def accumulate(program: Program) -> Program:
         matmul, alpha = found
         if isinstance(node.op, Subtract):
             alpha = negative(build, alpha)
-        return build(MatMulAdd.of(*matmul.op.params.values()), c, *matmul.inputs, alpha)  # type: ignore[union-attr]
+        assert isinstance(matmul.op, MatMul)
+        return build(MatMulAdd.of(matmul.op.transpose_a, matmul.op.transpose_b), c, *matmul.inputs, alpha)
 
     return rewrite(program, added)
 
@@ -72,7 +73,7 @@ def _scaled_product(build: Builder, node: Node) -> tuple[Node, Node] | None:
     if not isinstance(node.op, Multiply) or build.users[node] != 1:
         return None
     for matmul, alpha in (node.inputs, node.inputs[::-1]):
-        if isinstance(matmul.op, MatMul) and build.users[matmul] == 1 and not alpha.aval.ndim:
-            if all(i.aval.ndim == 2 for i in matmul.inputs):
-                return matmul, alpha
+        matrices = isinstance(matmul.op, MatMul) and matmul.inputs[0].aval.ndim == matmul.inputs[1].aval.ndim == 2
+        if matrices and build.users[matmul] == 1 and not alpha.aval.ndim:
+            return matmul, alpha
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from chainrule.compiler.program import Program
@@ -42,7 +43,7 @@ def eliminate_common_subexpressions(program: Program) -> Program:
     return %6
     """
     computed: dict[Any, Node] = {}
-    constants: dict[tuple[Aval, bytes], Node] = {}
+    constants: defaultdict[Aval, list[Node]] = defaultdict(list)
 
     def first(build: Builder, node: Node) -> Node | None:
         op, inputs = node.op, node.inputs
@@ -53,7 +54,11 @@ def eliminate_common_subexpressions(program: Program) -> Program:
         return None if found is node else found
 
     def first_constant(build: Builder, leaf: Node) -> Node | None:
-        found = constants.setdefault((leaf.aval, leaf.value.tobytes()), leaf)
-        return None if found is leaf else found
+        others = constants[leaf.aval]
+        for other in others:
+            if other.value.tobytes() == leaf.value.tobytes():
+                return other
+        others.append(leaf)
+        return None
 
     return rewrite(program, first, constant=first_constant)

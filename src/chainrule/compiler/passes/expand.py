@@ -43,10 +43,9 @@ def _expanded(build: Builder, node: Node) -> Node | None:
 
     def record(op: Op, inputs: tuple[Any, ...]) -> Tensor:
         nodes, _ = _prepare(op, inputs)
+        # Numbers in the text of ``expand`` become constants of this program.
         numbers = {n: build.constant(n.value, n.aval.dtype) for n in nodes if n.value is not None and n not in given}
-        made = build(op, *(numbers.get(n, n) for n in nodes))
-        given.add(made)
-        return Tensor._of(made)
+        return Tensor._of(build(op, *(numbers.get(n, n) for n in nodes)))
 
     mode = local.mode
     before, mode.interpret = mode.interpret, record

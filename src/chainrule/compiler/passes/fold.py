@@ -48,8 +48,8 @@ def _folded(build: Builder, node: Node) -> Node | None:
     assert op is not None
     if isinstance(op, BroadcastTo):
         return None
-    values = [_known(i) for i in node.inputs]
-    if not values or any(v is None for v in values):
+    values = [value for i in node.inputs if (value := _known(i)) is not None]
+    if not values or len(values) < len(node.inputs):
         return None
     if node.aval.size > max(MOST_ELEMENTS, *(i.aval.size for i in node.inputs)):
         return None
@@ -65,7 +65,7 @@ def _known(node: Node) -> Array | None:
     if isinstance(node.op, BroadcastTo):
         value = _known(node.inputs[0])
         return None if value is None else np.broadcast_to(value, node.aval.shape)
-    return node.value  # type: ignore[no-any-return]
+    return node.value
 
 
 def _single(build: Builder, leaf: Node) -> Node | None:

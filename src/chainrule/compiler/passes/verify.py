@@ -28,7 +28,9 @@ def verify(program: Program, before: Program) -> None:
     if missing := [n for n in program.inputs if n not in leaves or n.value is not None]:
         raise _broken(f"the input {program.names[missing[0]]} is missing from the graph", "every input as a leaf")
     if unknown := [n for n in leaves.difference(program.inputs) if n.value is None]:
-        raise _broken(f"a leaf {unknown[0]!r} that is neither input nor constant", "leaves that are given or hold a value")
+        raise _broken(
+            f"a leaf {unknown[0]!r} that is neither input nor constant", "leaves that are given or hold a value"
+        )
     roles = (program.results, program.carried, program.streams)
     if roles != (before.results, before.carried, before.streams):
         raise _broken("other roles of inputs and outputs than before", "the same results, carried state and streams")

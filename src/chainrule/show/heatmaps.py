@@ -86,7 +86,10 @@ def _matrices(what: Any) -> dict[str, tuple[Array, Array | None]]:
                     found[full] = (parameter.numpy(), bias.numpy() if beside and bias is not None else None)
         if not found:
             raise ConfigError(
-                "show.weights(model)", f"a {type(what).__name__} without weight matrices", "at least one", "pass a layer"
+                "show.weights(model)",
+                f"a {type(what).__name__} without weight matrices",
+                "at least one",
+                "pass a layer",
             )
         return found
     array = what.numpy() if isinstance(what, Tensor) else as_array(what, "weights")
@@ -125,9 +128,7 @@ def _largest(values: Array) -> float:
 # ---- pictures
 
 
-def _pictures(
-    style: Style, images: Array, total: int, limit: int, columns: int | None, scale: float | None
-) -> Figure:
+def _pictures(style: Style, images: Array, total: int, limit: int, columns: int | None, scale: float | None) -> Figure:
     images = images[:limit]
     strongest = scale or _largest(images)
     count, (height, width) = len(images), images.shape[1:3]
@@ -138,7 +139,7 @@ def _pictures(
     with style.drawing(max(across * cell, 18) + (1 if in_colour else 9), rows * cell * height / width + 3.6) as figure:
         panels = panel_grid(figure, rows, across, count)
         gaps = dict.fromkeys(("wspace", "hspace"), 0.03) | dict.fromkeys(("w_pad", "h_pad"), style.pt(1) / 72)
-        figure.get_layout_engine().set(rect=(0.01, 0.012, 0.98, 0.976), **gaps)
+        figure.set_layout_engine("constrained", rect=(0.01, 0.012, 0.98, 0.976), **gaps)
         for index, (axes, image) in enumerate(zip(panels, images, strict=True)):
             _picture(style, axes, image, strongest)
             axes.text(
@@ -162,7 +163,11 @@ def _picture(style: Style, axes: Axes, image: Array, strongest: float) -> None:
         axes.imshow(np.clip(0.5 + np.nan_to_num(image) / (2 * strongest), 0, 1), interpolation="nearest")
     else:
         axes.imshow(
-            np.ma.masked_invalid(image), cmap=style.diverging(), vmin=-strongest, vmax=strongest, interpolation="nearest"
+            np.ma.masked_invalid(image),
+            cmap=style.diverging(),
+            vmin=-strongest,
+            vmax=strongest,
+            interpolation="nearest",
         )
     axes.set_xticks([])
     axes.set_yticks([])
@@ -230,12 +235,14 @@ def _heat_map(
         decimals = min(max(2 - math.floor(math.log10(strongest)), 0), 3)
         for place in np.ndindex(whole.shape):
             value = float(whole[place])
-            colour = image.cmap(image.norm(value)) if math.isfinite(value) else style.theme.soft
+            colour = image.to_rgba(np.array([value]))[0] if math.isfinite(value) else style.theme.soft
             text = f"{value:.{decimals}f}".replace("-", "−") if math.isfinite(value) else number(value)
             axes.text(
                 place[1], place[0], text, ha="center", va="center", size=style.points * 0.8, color=style.ink_on(colour)
             )
-    bar = figure.colorbar(image, ax=axes, fraction=0.06, pad=0.02, extend="both" if _largest(whole) > strongest else "neither")
+    bar = figure.colorbar(
+        image, ax=axes, fraction=0.06, pad=0.02, extend="both" if _largest(whole) > strongest else "neither"
+    )
     _signed_bar(style, bar, strongest)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -246,7 +253,7 @@ def _counted(axis: Any, count: int, last: str = "") -> None:
     """Units and inputs counted from 1; a column behind them has a name of its own."""
     from matplotlib.ticker import MaxNLocator
 
-    chosen = range(1, count + 1)
+    chosen = list(range(1, count + 1))
     if count > _MOST_NUMBERED_ROWS:
         round_ones = MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]).tick_values(1, count)
         chosen = sorted({1, *(int(n) for n in round_ones if 1 < n <= count)})

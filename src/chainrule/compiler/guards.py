@@ -1,0 +1,203 @@
+"""Guards: what a traced program took for granted of the world around it. When one no longer holds, it is traced again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.source import in_library
+from chainrule.tensor import Tensor
+
+__all__ = ["Guard", "Same", "image", "module_image", "surroundings", "variables"]
+
+_PLAIN = frozenset({bool, int, str, bytes, complex, type(None)})
+#: Longer lists, tuples and dicts count as unchanged while they are the same object of the same length.
+_SMALL = 16
+#: Attributes of a module that are not the user's settings.
+_INTERNAL = frozenset({"_parameters", "_buffers", "_modules", "_hooks", "_arguments"})
+
+
+class Same:
+    """An object, equal to itself alone; held, so that no other object takes its identity."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Same and other.held is self.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
+def image(value: Any, depth: int = 3) -> Any:
+    """What a value looks like: plain values and small containers by their content, all else by which object it is.
+
+    >>> image([1, 2.0]) == image([1, 2.0]), image(1) == image(1.0), image(float("nan")) == image(float("nan"))
+    (True, False, True)
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return kind, value
+    if kind is float:
+        return kind, value.hex()  # NaN is the same as before, and -0.0 is not 0.0
+    if isinstance(value, np.generic):
+        return kind, value.tobytes()
+    if kind in (list, tuple, dict) and depth:
+        if len(value) > _SMALL:
+            return Same(value), len(value)
+        items = [*value, *value.values()] if kind is dict else value
+        return kind, [image(item, depth - 1) for item in items]
+    return Same(value)
+
+
+class Guard:
+    """Something that was read while tracing; ``holds`` says whether it would be read the same again."""
+
+    __slots__ = ("read", "value", "what")
+
+    def __init__(self, what: str, read: Callable[[], Any]) -> None:
+        self.what, self.read, self.value = what, read, read()
+
+    def holds(self) -> bool:
+        """Whether it is still as it was."""
+        return bool(self.read() == self.value)
+
+
+def module_image(module: Any) -> Any:
+    """What a trace takes for granted of a module: its attributes, and which tensors, modules and hooks it holds."""
+    homes = module._parameters, module._buffers, module._modules
+    plain = {
+        name: image(value)
+        for name, value in vars(module).items()
+        if name not in _INTERNAL and not any(name in home for home in homes)
+    }
+    return plain, [Same(x) for home in homes for x in home.values()], [Same(hook) for hook in module._hooks]
+
+
+def surroundings(function: Any, seen: set[Any] | None = None) -> list[Guard]:
+    """Guards for what a function reads from around it.
+
+    These are its closed-over variables and globals, the attributes of these and of ``self`` that its text names, and
+    the same for the user's own functions that it calls. ``seen`` remembers what has a guard already.
+    """
+    search = _Search(set() if seen is None else seen)
+    search.function(function)
+    return search.guards
+
+
+class _Search:
+    def __init__(self, seen: set[Any]) -> None:
+        self.guards: list[Guard] = []
+        self.seen = seen
+
+    def function(self, function: Any) -> None:
+        """Guards for one function, method, module, or object with ``__call__``."""
+        function = _with_code(function)
+        if function is None:
+            return
+        code, owner = function.__code__, getattr(function, "__self__", None)
+        if (code, id(owner)) in self.seen:
+            return
+        self.seen.add((code, id(owner)))
+        names = set(_names(code))
+        inside = in_library(function)  # cr.grad(f) holds f
+        for name, read in _variables(function).items():
+            if not inside:
+                self.variable(name, read, names, code)
+            elif isinstance(read(), (FunctionType, MethodType)):
+                self.function(read())
+        if owner is not None and not inside:
+            self.attributes(type(owner).__name__, owner, names, code, 2)
+
+    def variable(self, name: str, read: Callable[[], Any], names: set[str], code: CodeType) -> None:
+        """A guard for one variable and for what is read of its value."""
+        value = read()
+        if not isinstance(value, ModuleType):
+            self.guards.append(Guard(f"the variable {name}", lambda: image(read())))
+        self.attributes(name, value, names, code, 2)
+
+    def attributes(self, what: str, value: Any, names: set[str], code: CodeType, depth: int) -> None:
+        """Guards for the attributes of ``value`` that a function's text names."""
+        if isinstance(value, (Tensor, np.ndarray, type)) or getattr(value, "__name__", "") in ("numpy", "chainrule"):
+            return
+        if isinstance(value, (FunctionType, MethodType, partial)) or hasattr(value, "__wrapped__"):
+            return self.function(value)
+        if not hasattr(value, "__dict__") or (id(value), code) in self.seen or not depth:
+            return
+        self.seen.add((id(value), code))
+        inside = vars(value)
+        for name in sorted(names):
+            if name in inside:
+                # What an optimizer remembers is state, not something taken for granted.
+                if name == "state" and hasattr(value, "param_groups"):
+                    continue
+                if not isinstance(value, ModuleType) or type(inside[name]) in (*_PLAIN, float):
+                    self.guards.append(Guard(f"{what}.{name}", partial(_entry_image, inside, name)))
+                self.attributes(f"{what}.{name}", inside[name], names, code, depth - 1)
+            else:
+                method = getattr(type(value), name, None)
+                if isinstance(method, FunctionType) and not in_library(method):
+                    self.function(MethodType(method, value))
+
+
+def variables(function: Any) -> dict[str, Any]:
+    """The closed-over variables and globals that a function's text names, with their values.
+
+    >>> rate = 0.5
+    >>> def scaled(x):
+    ...     return x * rate
+    >>> variables(scaled)
+    {'rate': 0.5}
+    """
+    function = _with_code(function)
+    return {} if function is None else {name: read() for name, read in _variables(function).items()}
+
+
+def _variables(function: Any) -> dict[str, Callable[[], Any]]:
+    """The same, with what reads them."""
+    code = function.__code__
+    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+    closed: dict[str, Callable[[], Any]] = {name: partial(_content, cell) for name, cell in cells}
+    found = sorted(function.__globals__.keys() & set(_names(code)) - closed.keys())
+    return {**closed, **{name: partial(function.__globals__.get, name) for name in found}}
+
+
+def _with_code(function: Any) -> Any:
+    """The Python function behind a method, a module, something decorated, or an object with ``__call__``, if any."""
+    if isinstance(function, partial):
+        return _with_code(function.func)
+    if hasattr(function, "_parameters"):
+        return _with_code(function.forward)
+    if hasattr(function, "__code__"):
+        return function
+    if hasattr(function, "__wrapped__"):
+        return _with_code(function.__wrapped__)
+    method = vars(type(function)).get("__call__")
+    return MethodType(method, function) if isinstance(method, FunctionType) else None
+
+
+def _entry_image(inside: dict[str, Any], name: str) -> Any:
+    return image(inside.get(name))
+
+
+def _names(code: CodeType) -> Iterable[str]:
+    """Names of globals and attributes in a function's text, and in that of functions within it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _content(cell: Any) -> Any:
+    """What a closed-over variable holds; None before it has a value."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None

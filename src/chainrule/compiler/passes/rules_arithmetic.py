@@ -1,0 +1,214 @@
+"""Rules about numbers: arithmetic, powers, choice, change of dtype."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.passes.rules import is_number, number, rule, spread
+from chainrule.compiler.rewrite import Builder
+from chainrule.core.aval import bool_, float32, float64, int32, int64, is_float, uint8
+from chainrule.core.graph import Node
+from chainrule.ops.arithmetic import Add, Divide, Multiply, Negative, Power, Subtract
+from chainrule.ops.compare import Equal, LogicalNot, NotEqual, Where
+from chainrule.ops.convert import Cast, StopGradient
+from chainrule.ops.exponential import Exp, Log, Rsqrt, Sqrt, Square
+from chainrule.ops.reduce import Sum
+
+
+@rule(StopGradient)
+def stop_gradient(build: Builder, node: Node, x: Node) -> Node | None:
+    """``stop_gradient(x) -> x``: derivatives are taken before passes run. Exact."""
+    return x
+
+
+# ---- sums and products
+
+
+@rule(Multiply)
+def multiply_by_one(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x * 1 -> x``, ``1 * x -> x``. Exact."""
+    for factor, one in ((x, y), (y, x)):
+        if is_number(one, 1):
+            return spread(build, factor, node.aval.shape)
+    return None
+
+
+@rule(Multiply)
+def multiply_by_minus_one(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x * -1 -> -x``. Exact."""
+    for factor, one in ((x, y), (y, x)):
+        if is_number(one, -1):
+            return spread(build, build(Negative.of(), factor), node.aval.shape)
+    return None
+
+
+@rule(Multiply)
+def multiply_by_itself(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x * x -> square(x)``. Exact."""
+    return build(Square.of(), x) if x is y and x.aval.dtype is not bool_ else None
+
+
+@rule(Divide)
+def divide_by_one(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x / 1 -> x``. Exact."""
+    return spread(build, x, node.aval.shape) if is_number(y, 1) else None
+
+
+@rule(Divide)
+def divide_by_power_of_two(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x / 8 -> x * 0.125``, for powers of two whose inverse is a normal number. Exact."""
+    divisor = number(y)
+    if not divisor or not math.isfinite(divisor) or abs(math.frexp(divisor)[0]) != 0.5:
+        return None
+    limits = np.finfo(node.aval.dtype)
+    if not limits.tiny <= abs(1 / divisor) <= limits.max:
+        return None
+    return spread(build, build(Multiply.of(), x, build.constant(1 / divisor, x.aval.dtype)), node.aval.shape)
+
+
+@rule(Add)
+def add_nothing(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x + -0.0 -> x``, and ``x + 0 -> x`` of whole numbers. Exact; of floats 0.0 would turn -0.0 into 0.0."""
+    nothing = -0.0 if node.aval.floating else 0.0
+    for term, zero in ((x, y), (y, x)):
+        if is_number(zero, nothing):
+            return spread(build, term, node.aval.shape)
+    return None
+
+
+@rule(Subtract)
+def subtract_nothing(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x - 0 -> x``. Exact."""
+    return spread(build, x, node.aval.shape) if is_number(y, 0.0) else None
+
+
+@rule(Add)
+def add_negative(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x + (-y) -> x - y``, ``(-x) + y -> y - x``. Exact."""
+    for term, negative in ((x, y), (y, x)):
+        if isinstance(negative.op, Negative):
+            return build(Subtract.of(), term, negative.inputs[0])
+    return None
+
+
+@rule(Subtract)
+def subtract_negative(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x - (-y) -> x + y``. Exact."""
+    return build(Add.of(), x, y.inputs[0]) if isinstance(y.op, Negative) else None
+
+
+@rule(Negative)
+def negative_of_negative(build: Builder, node: Node, x: Node) -> Node | None:
+    """``-(-x) -> x``. Exact."""
+    return x.inputs[0] if isinstance(x.op, Negative) else None
+
+
+# ---- powers and logarithms
+
+
+@rule(Power)
+def power_by_number(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x ** 2 -> square(x)``; 0, 1, 3, and of floats 0.5, -0.5, -1 in their ways.
+
+    Within two roundings; but at -0.0 and -inf roots have the square root's answer (``sqrt(-inf)`` is NaN, ``pow`` inf).
+    """
+    exponent, dtype = number(y), node.aval.dtype
+    if exponent == 0:
+        result = build.constant(1, dtype)
+    elif exponent == 1:
+        result = x
+    elif exponent == 2:
+        result = build(Square.of(), x)
+    elif exponent == 3:
+        result = build(Multiply.of(), x, build(Square.of(), x))
+    elif exponent == 0.5:
+        result = build(Sqrt.of(), x)
+    elif exponent == -0.5:
+        result = build(Rsqrt.of(), x)
+    elif exponent == -1 and is_float(dtype):
+        result = build(Divide.of(), build.constant(1, dtype), x)
+    else:
+        return None
+    return spread(build, result, node.aval.shape)
+
+
+@rule(Log)
+def log_of_softmax(build: Builder, node: Node, x: Node) -> Node | None:
+    """``log(exp(z) / sum(exp(z))) -> z - log(sum(exp(z)))``: finite where the quotient vanishes (so not exact there)."""
+    if not isinstance(x.op, Divide):
+        return None
+    top, total = x.inputs
+    if not isinstance(top.op, Exp) or not isinstance(total.op, Sum) or total.inputs[0] is not top:
+        return None
+    return build(Subtract.of(), top.inputs[0], build(Log.of(), total))
+
+
+# ---- choice and logic
+
+
+@rule(Where)
+def where_both_are_one(build: Builder, node: Node, condition: Node, x: Node, y: Node) -> Node | None:
+    """``where(c, x, x) -> x``. Exact."""
+    return spread(build, x, node.aval.shape) if x is y else None
+
+
+@rule(Where)
+def where_decided(build: Builder, node: Node, condition: Node, x: Node, y: Node) -> Node | None:
+    """``where(True, x, y) -> x``, ``where(False, x, y) -> y``. Exact."""
+    decided = number(condition)
+    return None if decided is None else spread(build, x if decided else y, node.aval.shape)
+
+
+@rule(Where)
+def where_not(build: Builder, node: Node, condition: Node, x: Node, y: Node) -> Node | None:
+    """``where(not c, x, y) -> where(c, y, x)``. Exact."""
+    return build(Where.of(), condition.inputs[0], y, x) if isinstance(condition.op, LogicalNot) else None
+
+
+@rule(LogicalNot)
+def not_not(build: Builder, node: Node, x: Node) -> Node | None:
+    """``not not x -> x``. Exact."""
+    return x.inputs[0] if isinstance(x.op, LogicalNot) else None
+
+
+@rule(LogicalNot)
+def not_equal(build: Builder, node: Node, x: Node) -> Node | None:
+    """``not (x == y) -> x != y`` and the reverse. Exact; the other comparisons have no opposite, because of NaN."""
+    if isinstance(x.op, (Equal, NotEqual)):
+        opposite = NotEqual if isinstance(x.op, Equal) else Equal
+        return build(opposite.of(), *x.inputs)
+    return None
+
+
+# ---- dtypes
+
+#: For each dtype, those that hold all its numbers.
+EXACT: dict[np.dtype[Any], set[np.dtype[Any]]] = {
+    bool_: {uint8, int32, int64, float32, float64},
+    uint8: {int32, int64, float32, float64},
+    int32: {int64, float64},
+    int64: set(),
+    float32: {float64},
+    float64: set(),
+}
+
+
+@rule(Cast)
+def cast_to_its_own(build: Builder, node: Node, x: Node) -> Node | None:
+    """``cast[f32](x of f32) -> x``. Exact."""
+    return x if x.aval.dtype is node.aval.dtype else None
+
+
+@rule(Cast)
+def cast_of_cast(build: Builder, node: Node, x: Node) -> Node | None:
+    """``cast[c](cast[b](x of a)) -> cast[c](x)`` where b holds every number of a. Exact."""
+    if not isinstance(x.op, Cast):
+        return None
+    (inner,) = x.inputs
+    a, b, c = inner.aval.dtype, x.aval.dtype, node.aval.dtype
+    # A float too large for a whole number has no defined cast, where whole numbers wrap around.
+    narrowing = is_float(b) and not is_float(a) and not (is_float(c) or c is bool_ or c is a or c in EXACT[a])
+    return build(Cast.of(c), inner) if b in EXACT[a] and not narrowing else None

@@ -1,0 +1,313 @@
+"""The tracer: an interpretation of ops that records instead of computing, and is told of every read and write of state."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.cells import Cell, Counter, Gradient, Key, Memory, Setting, Slot, Value
+from chainrule.compiler.guards import Guard, Same, image, module_image, surroundings
+from chainrule.core import source
+from chainrule.core.apply import _prepare
+from chainrule.core.aval import Aval, int64
+from chainrule.core.errors import DTypeError, GradientError, GraphError
+from chainrule.core.graph import Node, Tap
+from chainrule.core.modes import local
+from chainrule.core.philox import Generator, blocks_used
+from chainrule.core.traced import Gone
+from chainrule.tensor import Tensor
+
+__all__ = ["AlsoCaptured", "NeedsEagerStep", "Tracer"]
+
+
+class NeedsEagerStep(Exception):
+    """The function makes new state (an optimizer's memory), which the first call does eagerly."""
+
+
+class AlsoCaptured(Exception):
+    """The function also reaches one of its arguments in another way: through an optimizer, a model, a variable."""
+
+    def __init__(self, argument: int) -> None:
+        self.argument = argument
+
+
+class Tracer:
+    """Answers ``apply`` and keeps the books while one function is traced.
+
+    Args:
+        passed: the call's own tensors by identity, with their places; inside the function others stand for them.
+        keep_gradients: leave gradients in ``.grad`` even where an optimizer step has used them up.
+    """
+
+    def __init__(self, passed: dict[int, int], keep_gradients: bool = False) -> None:
+        #: Nodes made from here on are this trace's own.
+        self.start = Node.leaf(np.zeros(())).serial
+        self.nodes: list[Node] = []
+        self.passed, self.keep_gradients = passed, keep_gradients
+        self.values: dict[int, Value] = {}
+        self.cells: list[Cell] = []
+        self.constants: set[Node] = set()
+        #: A tensor that was changed and requires a gradient is a leaf again; this is what computed it.
+        self.aliases: dict[Node, Node] = {}
+        self.gradients: dict[int, tuple[Slot, Any, Gradient | None]] = {}
+        #: Tensors whose gradient from before the call was looked at or added to.
+        self.observed: set[int] = set()
+        self.stepped: set[int] = set()
+        self.memories: dict[tuple[int, int], tuple[Any, Slot, dict[str, Memory], dict[str, Tensor]]] = {}
+        self.settings: dict[tuple[int, str], tuple[Setting, Tensor]] = {}
+        self.generators: dict[int, tuple[Key, Counter, list[Tensor]]] = {}
+        self.own_generators: dict[int, Generator] = {}
+        self.modules: dict[int, tuple[Any, Any]] = {}
+        #: The mode that each module was in before the call.
+        self.training: dict[int, tuple[Any, bool]] = {}
+        self.guards: list[Guard] = []
+        self.guarded: set[Any] = set()
+        self.deferred: list[Callable[[], None]] = []
+        self.rescheduled: set[int] = set()
+        self.slots: dict[int, Slot] = {}
+        #: The gradient of each node that a backward walk came to.
+        self.gradient_of: dict[Node, Node] = {}
+        #: Where "backward" and "update" begin and end: the serial from which on nodes belong to it ("" to neither).
+        self.phases: list[tuple[int, str]] = []
+
+    def enter(self, phase: str) -> None:
+        """What is computed from here on is part of a backward walk, of an optimizer's update, or of neither ("")."""
+        self.phases.append((Node.leaf(np.zeros(())).serial, phase))
+
+    def note_gradient(self, node: Node, gradient: Tensor) -> None:
+        """``gradient`` is the complete gradient of ``node``."""
+        self.gradient_of[node] = gradient.node
+
+    # ---- ops
+
+    def interpret(self, op: Any, inputs: tuple[Any, ...]) -> Tensor:
+        """Record ``op``: infer, and make a node without a value."""
+        for x in inputs:
+            if isinstance(x, Tensor):
+                self.read(x)
+        nodes, aval = _prepare(op, inputs)
+        self.constants.update(node for node in nodes if node.value is not None)
+        mode = local.mode
+        wanted = mode.grad and op.differentiable and aval.floating and any(node.requires_grad for node in nodes)
+        scope = mode.scope
+        where = scope[2] if scope is not None else None
+        node = Node(op, nodes, aval, None, wanted, where or source.caller(3), scope)
+        self.nodes.append(node)
+        if mode.watch is not None:
+            mode.watch(op, node, nodes)
+        return Tensor._of(node)
+
+    # ---- tensors
+
+    def is_state(self, x: Tensor) -> bool:
+        """Whether ``x`` was there before the trace, so that its value may differ from call to call."""
+        node = x.node
+        return node.value is not None and node.serial < self.start and node not in self.constants
+
+    def was_there(self, x: Tensor) -> bool:
+        """Whether ``x`` was there before the trace, though it be changed since, or an argument."""
+        return id(x) in self.values or self.is_state(x)
+
+    def slot(self, x: Tensor) -> Slot:
+        """The place where ``x`` stands."""
+        if id(x) in self.passed:
+            raise AlsoCaptured(self.passed[id(x)])
+        return self.slots.setdefault(id(x), Slot(x))
+
+    def read(self, x: Tensor) -> None:
+        """A tensor that was there before the trace becomes an input when it is first used."""
+        if self.is_state(x):
+            if type(x.node.value) is Gone:
+                raise x.node.value.error()
+            cell = Value(self.slot(x), x.node, "")
+            self.values[id(x)] = cell
+            self.cells.append(cell)
+            self.guards.append(Guard("a tensor's type", lambda: _type_of(x)))
+            x.node = cell.node
+
+    def write(self, x: Tensor, value: Tensor, leaf: bool = False) -> None:
+        """``x`` takes the value of another tensor: with its history, or as a ``leaf`` that learns if x did."""
+        self.read(x)
+        self.read(value)
+        cell, new = self.values.get(id(x)), value.node
+        if cell is not None and new.aval is not cell.aval:
+            raise GraphError(
+                "a change in place in a compiled function",
+                f"{new.aval!r} for a tensor of {cell.aval!r}",
+                "the same shape and dtype",
+                "make a new tensor",
+            )
+        learns = x.requires_grad
+        x.node = self._leaf(x, new, learns) if leaf and (learns or new.requires_grad) else new
+
+    def _leaf(self, x: Tensor, computed: Node, learns: bool) -> Node:
+        """A leaf for ``x`` with a value that was computed; who listens for the gradient of ``x`` goes on listening."""
+        leaf = Node(None, (), computed.aval, None, learns)
+        if learns:
+            known = x.node.op is None and x.node.tap is not None
+            leaf.tap = x.node.tap if known else Tap(weakref.ref(x))
+        self.aliases[leaf] = computed
+        self.nodes.append(leaf)
+        return leaf
+
+    def set_requires_grad(self, x: Tensor, wanted: bool) -> None:
+        """A tensor made in the trace becomes a leaf that learns, or one that does not."""
+        if self.was_there(x):
+            if x.requires_grad is not wanted:
+                raise GradientError(
+                    "requires_grad = ... in a compiled function",
+                    "a tensor from outside it",
+                    "a tensor made in the function: what learns is part of the program",
+                    "set it before the call: the function is traced again when it has changed",
+                )
+        elif wanted and not x.aval.floating:
+            raise DTypeError(
+                "requires_grad=True", f"a tensor of {x.dtype}", "float32 or float64", "cast it first: x.float()"
+            )
+        else:
+            x.node = self._leaf(x, x.node, wanted)
+
+    # ---- gradients
+
+    def touch_gradient(self, x: Tensor, overwritten: bool = False) -> None:
+        """``x.grad`` is about to be read, added to, or ``overwritten``."""
+        if id(x) in self.gradients:
+            return
+        slot, before = self.slot(x), getattr(x, "_grad", None)
+        cell = None
+        if not overwritten:
+            self.observed.add(id(x))
+            if self.was_there(x):
+                self.guards.append(Guard("what .grad held before the call", lambda: _gradient_aval(slot.tensor)))
+            if before is not None:
+                cell = Gradient(slot, _gradient_aval(x), "")
+                x._grad = Tensor._of(cell.node)
+        self.gradients[id(x)] = (slot, before, cell)
+
+    # ---- optimizers
+
+    def setting(self, group: dict[str, Any], key: str) -> Any:
+        """The number ``group[key]`` as an input."""
+        found = self.settings.get((id(group), key))
+        if found is None:
+            if isinstance(group[key], Tensor):
+                return group[key]
+            cell = Setting(group, key)
+            self.cells.append(cell)
+            found = self.settings[id(group), key] = (cell, Tensor._of(cell.node))
+        return found[1]
+
+    def guard_settings(self, optimizer: Any, group: dict[str, Any]) -> None:
+        """All other settings are part of the program."""
+        name = type(optimizer).__name__
+        if id(optimizer) in self.rescheduled:
+            raise GraphError(
+                f"{name}.step() in a compiled function", "a step of its schedule before it, in the same call",
+                "the schedule's step after the optimizer's", "call schedule.step() last: it acts after the call",
+            )  # fmt: skip
+        if id(group) in self.guarded:
+            return
+        self.guarded.add(id(group))
+        self.guards.append(Guard(f"{name}'s groups", lambda: [Same(g) for g in optimizer.param_groups]))
+        self.guards.append(Guard(f"{name}'s parameters", lambda: [Same(p) for p in group["params"]]))
+        self.guards.append(Guard(f"{name}'s lr", lambda: isinstance(group["lr"], Tensor) and image(group["lr"])))
+        for key in group:
+            if key not in ("params", "lr"):
+                self.guards.append(Guard(f"{name}'s {key}", partial(_setting_image, group, key)))
+
+    def memory(self, optimizer: Any, p: Tensor) -> dict[str, Tensor]:
+        """What the optimizer remembers of ``p``, as inputs."""
+        self.enter("update")
+        self.stepped.add(id(p))
+        found = self.memories.get((id(optimizer), id(p)))
+        if found is None:
+            cells = {
+                key: Memory(optimizer, self.slot(p), key, t.node.aval, key)
+                for key, t in optimizer.state.get(p, {}).items()
+            }
+            self.cells.extend(cells.values())
+            tensors = {key: Tensor._of(cell.node) for key, cell in cells.items()}
+            found = self.memories[id(optimizer), id(p)] = (optimizer, self.slot(p), cells, tensors)
+            self.guards.append(
+                Guard(
+                    f"what {type(optimizer).__name__} remembers",
+                    lambda: [(key, t.node.aval) for key, t in optimizer.state.get(p, {}).items()],
+                )
+            )
+        return dict(found[3])
+
+    def remember(self, optimizer: Any, p: Tensor, values: dict[str, Tensor]) -> None:
+        """What the optimizer remembers of ``p`` from now on."""
+        self.enter("")
+        found = self.memories[id(optimizer), id(p)]
+        if set(values) != set(found[2]):
+            raise NeedsEagerStep(f"{type(optimizer).__name__} makes its memory in its first step")
+        found[3].update(values)
+
+    def defer(self, action: Callable[[], None], optimizer: Any) -> None:
+        """Do this, which changes the settings of ``optimizer``, after every call."""
+        self.rescheduled.add(id(optimizer))
+        self.deferred.append(action)
+
+    # ---- random numbers and modules
+
+    def seed(self, generator: Generator) -> None:
+        """A generator that is made in the function starts anew at every call; others are not seeded in it."""
+        if not hasattr(generator, "key"):
+            self.own_generators[id(generator)] = generator
+        elif id(generator) not in self.own_generators:
+            raise GraphError(
+                "seeding a generator in a compiled function", "one from outside it",
+                "a generator made in the function, or seeded before the call",
+                "seed before the call, or draw from a new cr.Generator(seed)",
+            )  # fmt: skip
+
+    def draw(self, generator: Generator, words: int) -> tuple[Tensor, Tensor]:
+        """Key and counter for a draw of ``words`` words, and the counter moved on."""
+        if id(generator) in self.own_generators:
+            key, counter = (np.asarray(n, np.uint64).astype(int64) for n in generator.reserve(words))
+            return Tensor._wrap(key), Tensor._wrap(counter)
+        found = self.generators.get(id(generator))
+        if found is None:
+            cells = Key(generator), Counter(generator)
+            self.cells += cells
+            found = self.generators[id(generator)] = (*cells, [Tensor._of(cells[1].node)])
+        key_cell, _, at = found
+        here = at[-1]
+        at.append(here + Tensor._wrap(np.asarray(blocks_used(words), int64)))
+        return Tensor._of(key_cell.node), here
+
+    def visit(self, module: Any, outer: Any) -> None:
+        """``module`` is called."""
+        if id(module) not in self.modules:
+            self.modules[id(module)] = (module, outer)
+            self.guard_module(module)
+            if not module._in_library:
+                self.guards += surroundings(module, self.guarded)
+
+    def guard_module(self, module: Any) -> None:
+        """A module's mode, plain attributes and parameters, as they are now, are part of the program."""
+        if id(module) not in self.training:
+            self.training[id(module)] = (module, module.training)
+            name = type(module).__name__
+            self.guards.append(Guard(f"the mode or attributes of {name}", lambda: module_image(module)))
+
+
+def _type_of(x: Tensor) -> Any:
+    node = x.node
+    return node.aval, node.requires_grad, node.op is None, node.tap and [Same(hook) for hook in node.tap.hooks]
+
+
+def _setting_image(group: dict[str, Any], key: str) -> Any:
+    return image(group.get(key))
+
+
+def _gradient_aval(x: Tensor) -> Any:
+    gradient = getattr(x, "_grad", None)
+    if gradient is None:
+        return None
+    return Aval.like(gradient) if type(gradient) is np.ndarray else gradient.node.aval

@@ -1,0 +1,89 @@
+"""What is to be shown: a tensor as it is, or a module on one batch, computed without leaving a trace in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.aval import is_float
+from chainrule.core.errors import ConfigError
+from chainrule.core.modes import enable_grad, get_default_dtype
+from chainrule.core.philox import default_generator
+from chainrule.nn.losses import CrossEntropyLoss, MSELoss
+from chainrule.nn.module import Module
+from chainrule.show.circuit import Circuit
+from chainrule.tensor import Tensor
+
+__all__ = ["circuit_of"]
+
+
+def circuit_of(
+    t: Any,
+    inputs: Sequence[Any],
+    target: Any,
+    loss: Callable[[Any, Any], Tensor] | None,
+    gradient: Any,
+    names: Mapping[str, Tensor],
+) -> Circuit:
+    """The circuit of a tensor, or of a module (or function) on ``inputs``, up to the loss if there is a target."""
+    if not isinstance(t, Module):
+        if inputs or target is not None or loss is not None:
+            raise ConfigError(
+                "cr.show", "inputs or a loss beside something that is no module", "a tensor alone, or a module with inputs"
+            )
+        return Circuit.of(t, gradient, names)
+    if not inputs:
+        raise ConfigError(
+            f"show {type(t).__name__}",
+            "a module without an example to run it on",
+            "one batch of inputs",
+            "show.graph(model, x), or show.graph(model, x, target=y, loss=nn.MSELoss())",
+        )
+    if loss is not None and target is None:
+        raise ConfigError("show a loss", "loss= without target=", "what the loss compares with", "pass target=")
+    dtype = next((p.dtype for p in t.parameters() if is_float(p.dtype)), get_default_dtype())
+    tensors = [_tensor(x, dtype) for x in inputs]
+    known = _named(dict(names), "x", tensors)
+    with _undisturbed(t), enable_grad():
+        output = t(*tensors)
+        if not isinstance(output, Tensor):
+            raise ConfigError(
+                f"show {type(t).__name__}", f"an output of {type(output).__name__}", "one tensor", "pick one, or a loss"
+            )
+        if target is not None:
+            wanted = _tensor(target, output.dtype)
+            known = _named(known, "target", [wanted])
+            tensors.append(wanted)
+            output = (loss or (MSELoss() if is_float(wanted.dtype) else CrossEntropyLoss()))(output, wanted)
+            known = _named(known, "loss", [output])
+    return Circuit.of(output, gradient, known, tensors)
+
+
+def _named(names: dict[str, Tensor], word: str, tensors: list[Tensor]) -> dict[str, Tensor]:
+    """``names`` and a name for each tensor that has none: ``x``, or ``x1``, ``x2``, ... for several."""
+    known = {tensor.node for tensor in names.values()}
+    given = {f"{word}{i}" if len(tensors) > 1 else word: tensor for i, tensor in enumerate(tensors, 1)}
+    return {**names, **{name: tensor for name, tensor in given.items() if tensor.node not in known}}
+
+
+def _tensor(x: Any, dtype: Any) -> Tensor:
+    """As a tensor, floats in the model's dtype."""
+    tensor = x if isinstance(x, Tensor) else Tensor(np.asarray(x) if hasattr(x, "shape") else x)
+    return tensor.astype(dtype) if is_float(tensor.dtype) and tensor.dtype is not dtype else tensor
+
+
+@contextmanager
+def _undisturbed(model: Module) -> Iterator[None]:
+    """Running statistics and random numbers are afterwards as before; the mode, training or not, stays as it is."""
+    generator = default_generator()
+    random = generator.state()
+    nodes = [(buffer, buffer.node) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        generator.set_state(random)
+        for buffer, node in nodes:
+            buffer.node = node

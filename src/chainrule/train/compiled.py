@@ -1,0 +1,188 @@
+"""The training loop, compiled: many steps in one native call, with a look around in between."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import chainrule
+from chainrule.core.config import config
+from chainrule.core.errors import GradientError
+from chainrule.core.modes import local
+from chainrule.data.dataset import Subset, TensorDataset
+from chainrule.data.loader import DataLoader
+from chainrule.optim.lbfgs import LBFGS
+from chainrule.tensor import Tensor
+from chainrule.train.callbacks import BatchResult, StepResults
+from chainrule.train.feed import Feed, WeightedRows
+
+if TYPE_CHECKING:
+    from chainrule.train.trainer import Trainer
+
+__all__ = ["CompiledSteps", "why_eager"]
+
+Array = np.ndarray[Any, Any]
+
+#: Seconds between looks at callbacks, the clock and Ctrl-C.
+_SECONDS_A_CALL = 0.05
+#: Bytes of predictions that one call may put out.
+_MOST_BYTES = 32 << 20
+
+
+def why_eager(trainer: Trainer) -> str | None:
+    """Why this run cannot be compiled; None if it can."""
+    if config.backend == "eager":
+        return "cr.config.backend is 'eager'"
+    if isinstance(trainer.optimizer, LBFGS):
+        return "L-BFGS decides by the values that it meets"
+    if local.mode.watch is not None:
+        return "watch_nan looks at every op"
+    return None
+
+
+class CompiledSteps:
+    """The steps of a trainer as compiled functions, made once and used for every epoch.
+
+    Where the rows are arrays in memory, a step gathers its own by number, and a call runs as many steps as fit between
+    two looks; from other data sets each batch is handed over.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self._step = chainrule.compile(self._train_step)
+        self._gather = chainrule.compile(self._gather_and_train)
+        #: What a step takes, once that is known.
+        self._seconds = math.inf
+
+    # ---- what is traced
+
+    def _train_step(self, inputs: tuple[Tensor, ...], targets: Tensor, weights: Any, v: Any, keep: bool) -> Any:
+        """One step as a person writes it."""
+        trainer = self.trainer
+        trainer.optimizer.zero_grad()
+        predictions = trainer.model(*inputs)
+        loss = trainer.objective(predictions, targets, weights, v)
+        loss.backward()
+        trainer.clip_gradients()
+        trainer.optimizer.step()
+        return (loss, predictions) if keep else (loss,)
+
+    def _gather_and_train(self, arrays: tuple[Tensor, ...], v: Any, keep: bool, rows: Tensor) -> Any:
+        """The rows of a batch, in the types that the model wants, and a step on them."""
+        feed = self.trainer.feed
+        *inputs, targets = (x[rows] for x in arrays)
+        cast, v = feed.cast_inputs(inputs, feed.dtype), None if v is None else v[rows]
+        return self._train_step(cast, feed.cast_target(targets), None, v, keep)
+
+    # ---- an epoch
+
+    def epoch(self, feed: Feed) -> Iterator[StepResults]:
+        """Run the epoch's batches; what each call has done is given out before the next one."""
+        whole = _arrays_of(feed)
+        return self._by_batch(feed) if whole is None else self._by_rows(feed, *whole)
+
+    def _by_batch(self, feed: Feed) -> Iterator[StepResults]:
+        for inputs, targets, weights in feed:
+            v = self._row_weights(targets, weights)
+            loss, predictions = self._step(inputs, targets, None, v, True)
+            yield StepResults(loss.numpy()[None], [BatchResult(inputs, targets, weights, predictions, loss)])
+
+    def _row_weights(self, targets: Tensor, weights: Tensor | None) -> Tensor | None:
+        objective = self.trainer.objective
+        if weights is None and objective.class_weights is None:
+            return None
+        return Tensor(objective.row_weights(targets, weights), self.trainer.dtype)
+
+    def _by_rows(self, feed: Feed, arrays: tuple[Array, ...], weights: Array | None, lookup: Array | None) -> Any:
+        trainer = self.trainer
+        targets = Tensor._wrap(np.ascontiguousarray(arrays[-1]))
+        v = self._row_weights(feed.cast_target(targets), None if weights is None else Tensor._wrap(weights))
+        given = tuple(Tensor._wrap(np.ascontiguousarray(a)) for a in arrays)
+        epoch = iter(feed.loader)
+        keep = bool(trainer.metrics) or trainer.events.wants_batches(trainer)
+        while True:
+            rows = epoch.rows(self._most_steps(arrays))  # type: ignore[attr-defined]
+            if rows is None:
+                return
+            if lookup is not None:
+                rows = lookup[rows]
+            started = time.perf_counter()
+            results = self._gather.scan([given, v, keep], [Tensor._wrap(rows)])
+            self._note_time((time.perf_counter() - started) / len(rows), len(rows))
+            predictions = results[1].numpy() if keep else None
+            batches = _Rows(feed, arrays, weights, rows, predictions, results[0], v is not None)
+            yield StepResults(results[0].numpy(), batches)
+
+    def _most_steps(self, arrays: tuple[Array, ...]) -> int:
+        """Steps in the next call: as many as its time allows, and no more than a callback is willing to miss."""
+        by_time = 1 if math.isinf(self._seconds) else max(1, int(_SECONDS_A_CALL / max(self._seconds, 1e-9)))
+        return min(by_time, self.trainer.events.steps_to_look(self.trainer))
+
+    def _note_time(self, seconds: float, steps: int) -> None:
+        # The first calls compile: their time says nothing. After that, calls grow no more than fourfold at once.
+        if steps == 1 and seconds > _SECONDS_A_CALL:
+            self._seconds = _SECONDS_A_CALL / 4
+        else:
+            self._seconds = max(seconds, _SECONDS_A_CALL / (4 * steps))
+
+
+class _Rows:
+    """The batches of one call, each made when it is asked for."""
+
+    def __init__(
+        self, feed: Feed, arrays: tuple[Array, ...], weights: Array | None, rows: Array, predictions: Array | None,
+        losses: Tensor, weighted: bool,
+    ) -> None:  # fmt: skip
+        self.feed, self.arrays, self.weights, self.numbers = feed, arrays, weights, rows
+        self.predictions, self.losses = predictions, losses
+        #: Whether rows count differently.
+        self.weighted = weighted
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, i: int) -> BatchResult:
+        rows = self.numbers[range(len(self))[i]]
+        *inputs, targets = (Tensor._wrap(x[rows]) for x in self.arrays)
+        weights = None if self.weights is None else Tensor._wrap(self.weights[rows])
+        predictions = None if self.predictions is None else Tensor._wrap(self.predictions[i])
+        feed = self.feed
+        return BatchResult(
+            feed.cast_inputs(inputs, feed.dtype), feed.cast_target(targets), weights, predictions, self.losses[i]
+        )
+
+
+def _arrays_of(feed: Feed) -> tuple[tuple[Array, ...], Array | None, Array | None] | None:
+    """The arrays behind a feed, weights of rows, and which rows of the arrays the data set consists of."""
+    loader = feed.loader
+    dataset: Any = loader.dataset
+    if type(loader) is not DataLoader or loader.collate_fn is not None:
+        return None
+    weights, lookup = None, None
+    if isinstance(dataset, WeightedRows):
+        weights, dataset = dataset.weights, dataset.dataset
+    while type(dataset) is Subset:
+        indices = np.asarray(dataset.indices, np.int64)
+        lookup = indices if lookup is None else indices[lookup]
+        dataset = dataset.dataset
+    if type(dataset) is not TensorDataset or len(dataset.arrays) < 2 or (weights is not None) != feed.weighted:
+        return None
+    if weights is not None and lookup is not None:
+        return None
+    if any(str(a.dtype) not in ("bool", "uint8", "int32", "int64", "float32", "float64") for a in dataset.arrays):
+        return None
+    return tuple(dataset.arrays), weights, lookup
+
+
+def tell_eager(problem: GradientError) -> str:
+    """Say once a run that it is not compiled, and where that comes from; returns the reason."""
+    lines = str(problem).splitlines()
+    where = next((line.strip() for line in lines if line.strip().startswith("at:")), "")
+    reason = f"{lines[0]} {where}".rstrip()
+    warnings.warn(f"fit runs step by step, not compiled: {reason}", UserWarning, stacklevel=4)
+    return reason

@@ -1,0 +1,8 @@
+"""Lets the tests in this folder import ``programs``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,375 @@
+"""Each rule of ``simplify`` by itself: what it makes of a small program, and the numbers before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from programs import SPECIAL, lines, run, same, traced
+
+import chainrule as cr
+from chainrule.compiler.passes.dce import eliminate_dead_code
+from chainrule.compiler.passes.fold import fold
+from chainrule.compiler.passes.rules import RULES
+from chainrule.compiler.passes.simplify import simplify
+from chainrule.core.apply import apply
+from chainrule.core.op import Op
+from chainrule.ops.convert import Cast
+from chainrule.ops.reduce import Sum
+from chainrule.ops.shape import BroadcastTo, Reshape, Transpose
+
+Array = np.ndarray[Any, Any]
+
+
+def numbers(*shape: int, seed: int = 0, dtype: Any = np.float32) -> Array:
+    """Numbers of size one."""
+    return np.random.Generator(np.random.Philox(seed)).standard_normal(shape).astype(dtype)
+
+
+def special(*shape: int) -> Array:
+    """NaN, infinities, zeros of both signs, huge and tiny numbers."""
+    return np.resize(SPECIAL, shape)
+
+
+WHOLE = np.array([-3, 0, 7, 2**31 - 1], np.int32)
+TRUTH = np.array([True, False, True])
+
+
+def op(instance: Op) -> Callable[..., Any]:
+    """An op without the shortcuts of its public function."""
+    return lambda *inputs: apply(instance, *inputs)
+
+
+@dataclass(frozen=True)
+class Case:
+    """``function`` on ``inputs`` is simplified to ``expected``, one node after another."""
+
+    function: Callable[..., Any]
+    inputs: tuple[Array, ...]
+    expected: str
+    #: Rounding that is allowed, in units of the last place (0: only signs of zeros may differ); None means equal to the
+    #: bit, NaN and signs included.
+    ulps: float | None = None
+
+
+S, M = special(12), numbers(3, 4)
+REVERSED = Transpose.of((1, 0))
+
+#: For each rule the programs that it changes.
+CASES: dict[str, list[Case]] = {
+    "stop_gradient": [Case(lambda x: x.detach() * 2.0, (S,), "%0 = multiply x 2; return %0")],
+    "multiply_by_one": [
+        Case(lambda x: x * 1.0, (S,), "return x"),
+        Case(lambda x: 1.0 * x, (S,), "return x"),
+        Case(lambda x: x * cr.tensor([[1.0]]), (M,), "return x"),
+        Case(lambda x: x * 1, (WHOLE,), "return x"),
+        Case(
+            lambda x: x * cr.broadcast_to(cr.tensor(1.0), (2, 12)),
+            (S,),
+            "%0 = broadcast_to[shape=(2, 12)] x; return %0",
+        ),
+    ],
+    "multiply_by_minus_one": [
+        Case(lambda x: x * -1.0, (S,), "%0 = negative x; return %0"),
+        Case(lambda x: -1 * x, (WHOLE,), "%0 = negative x; return %0"),
+    ],
+    "multiply_by_itself": [Case(lambda x: x * x, (S,), "%0 = square x; return %0")],
+    "divide_by_one": [Case(lambda x: x / 1.0, (S,), "return x")],
+    "divide_by_power_of_two": [
+        Case(lambda x: x / 8.0, (S,), "%0 = multiply x 0.125; return %0"),
+        Case(lambda x: x / -0.25, (S,), "%0 = multiply x -4; return %0"),
+        Case(lambda x: x / 2.0**126, (S,), "%0 = multiply x 1.17549435e-38; return %0"),
+    ],
+    "add_nothing": [
+        Case(lambda x: x + -0.0, (S,), "return x"),
+        Case(lambda x: -0.0 + x, (S,), "return x"),
+        Case(lambda x: x + 0, (WHOLE,), "return x"),
+    ],
+    "subtract_nothing": [
+        Case(lambda x: x - 0.0, (S,), "return x"),
+        Case(lambda x: x - 0, (WHOLE,), "return x"),
+    ],
+    "add_negative": [
+        Case(lambda x, y: x + (-y), (S, S[::-1].copy()), "%0 = subtract x y; return %0"),
+        Case(lambda x, y: (-x) + y, (S, S[::-1].copy()), "%0 = subtract y x; return %0"),
+    ],
+    "subtract_negative": [Case(lambda x, y: x - (-y), (S, S[::-1].copy()), "%0 = add x y; return %0")],
+    "negative_of_negative": [Case(lambda x: cr.negative(-x) * 2.0, (S,), "%0 = multiply x 2; return %0")],
+    "power_by_number": [
+        Case(lambda x: cr.power(x, cr.tensor(2.0)), (S,), "%0 = square x; return %0", 1),
+        Case(lambda x: x**1.0, (S,), "return x"),
+        Case(lambda x: x**0.0, (S,), "%0 = broadcast_to[shape=(12,)] 1; return %0"),
+        Case(lambda x: x**3, (S,), "%0 = square x; %1 = multiply x %0; return %1", 2),
+        Case(lambda x: x**3, (WHOLE,), "%0 = square x; %1 = multiply x %0; return %1"),
+        Case(lambda x: x**0.5, (np.abs(S),), "%0 = sqrt x; return %0", 1),
+        Case(lambda x: x**-0.5, (np.abs(S),), "%0 = rsqrt x; return %0", 2),
+        Case(lambda x: x**-1, (S,), "%0 = divide 1 x; return %0", 1),
+    ],
+    "log_of_softmax": [
+        Case(
+            lambda x: cr.log((e := cr.exp(x)) / e.sum(1, keepdims=True)),
+            (M,),
+            "%0 = exp x; %1 = sum[axes=(1,), keepdims=True] %0; %2 = log %1; %3 = subtract x %2; return %3",
+            8,
+        )
+    ],
+    "where_both_are_one": [
+        Case(lambda x, y: cr.where(x > 0, y, y), (S, S), "return y"),
+        Case(
+            lambda x, y: cr.where(x > 0, y, y),
+            (S, np.float32(2)),
+            "%0 = broadcast_to[shape=(12,)] y; return %0",
+        ),
+    ],
+    "where_decided": [
+        Case(lambda x: cr.where(cr.tensor(True), x, 0.0), (S,), "return x"),
+        Case(lambda x: cr.where(cr.tensor([False]), 0.0, x), (S,), "return x"),
+    ],
+    "where_not": [
+        Case(
+            lambda x, y: cr.where(~(x > y), x, y),
+            (S, S[::-1].copy()),
+            "%0 = greater x y; %1 = where %0 y x; return %1",
+        ),
+    ],
+    "not_not": [Case(lambda x: ~~x, (TRUTH,), "return x")],
+    "not_equal": [
+        Case(lambda x, y: ~(x == y), (S, S), "%0 = not_equal x y; return %0"),
+        Case(lambda x, y: ~(x != y), (S, S), "%0 = equal x y; return %0"),
+    ],
+    "cast_to_its_own": [Case(op(Cast.of(np.dtype("float32"))), (S,), "return x")],
+    "cast_of_cast": [
+        Case(lambda x: x.double().float(), (S,), "return x"),
+        Case(lambda x: x.int().double().long(), (TRUTH,), "%0 = cast[dtype=int64] x; return %0"),
+        Case(lambda x: x.double().bool(), (WHOLE,), "%0 = cast[dtype=bool] x; return %0"),
+        Case(lambda x: x.long().int(), (WHOLE,), "return x"),
+    ],
+    "reshape_to_its_own": [Case(op(Reshape.of((3, 4))), (M,), "return x")],
+    "reshape_in_numbers": [
+        Case(
+            lambda x: x.reshape(-1) + x.reshape(12),
+            (M,),
+            "%0 = reshape[shape=(12,)] x; %1 = reshape[shape=(12,)] x; %2 = add %0 %1; return %2",
+        ),
+    ],
+    "reshape_of_reshape": [
+        Case(lambda x: x.reshape(4, 3).reshape(2, 6), (M,), "%0 = reshape[shape=(2, 6)] x; return %0"),
+        Case(lambda x: x.reshape(12).reshape(3, 4), (M,), "return x"),
+    ],
+    "transpose_that_keeps_the_order": [Case(op(Transpose.of((0, 1))), (M,), "return x")],
+    "transpose_of_transpose": [
+        Case(lambda x: x.T.T, (M,), "return x"),
+        Case(
+            lambda x: cr.transpose(cr.transpose(x, (2, 0, 1)), (1, 0, 2)),
+            (numbers(2, 3, 4),),
+            "%0 = transpose[axes=(0, 2, 1)] x; return %0",
+        ),
+    ],
+    "movement_of_one_number": [
+        Case(
+            lambda x: cr.broadcast_to(x, (2, 3)).reshape(6),
+            (numbers(),),
+            "%0 = broadcast_to[shape=(6,)] x; return %0",
+        ),
+        Case(
+            lambda x: cr.broadcast_to(x, (2, 3)).T,
+            (numbers(1, 1),),
+            "%0 = reshape[shape=()] x; %1 = broadcast_to[shape=(3, 2)] %0; return %1",
+        ),
+    ],
+    "matmul_of_transpose": [
+        Case(
+            lambda x, y: x.T @ y,
+            (M, numbers(3, 2)),
+            "%0 = matmul[transpose_a=True, transpose_b=False] x y; return %0",
+        ),
+        Case(
+            lambda x, y: x @ y.T,
+            (M, numbers(2, 4)),
+            "%0 = matmul[transpose_a=False, transpose_b=True] x y; return %0",
+        ),
+        Case(
+            lambda x, y: cr.matmul(x.T, y.T, transpose_b=True),
+            (M, numbers(2, 3).T.copy()),
+            "%0 = matmul[transpose_a=True, transpose_b=False] x y; return %0",
+        ),
+        Case(
+            lambda x, y: cr.swapaxes(x, 1, 2) @ y,
+            (numbers(2, 3, 4), numbers(2, 3, 2)),
+            "%0 = matmul[transpose_a=True, transpose_b=False] x y; return %0",
+        ),
+    ],
+    "transpose_of_matmul": [
+        Case(
+            lambda x, y: (x @ y).T,
+            (M, numbers(4, 2)),
+            "%0 = matmul[transpose_a=True, transpose_b=True] y x; return %0",
+            16,
+        ),
+        Case(
+            lambda x, y: cr.swapaxes(cr.matmul(x, y, transpose_a=True), 0, 1),
+            (M, numbers(3, 2)),
+            "%0 = matmul[transpose_a=True, transpose_b=False] y x; return %0",
+            16,
+        ),
+    ],
+    "broadcast_to_its_own": [Case(op(BroadcastTo.of((3, 4))), (M,), "return x")],
+    "broadcast_of_broadcast": [
+        Case(
+            lambda x: cr.broadcast_to(cr.broadcast_to(x, (3, 1)), (2, 3, 4)),
+            (numbers(1, 1),),
+            "%0 = broadcast_to[shape=(2, 3, 4)] x; return %0",
+        ),
+        Case(
+            lambda x: cr.broadcast_to(x.reshape(1, 4), (3, 4)),
+            (numbers(4),),
+            "%0 = broadcast_to[shape=(3, 4)] x; return %0",
+        ),
+    ],
+    "broadcast_that_repeats_nothing": [
+        Case(lambda x: cr.broadcast_to(x, (1, 1, 4)), (numbers(4),), "%0 = reshape[shape=(1, 1, 4)] x; return %0"),
+    ],
+    "function_of_broadcasts": [
+        Case(
+            lambda x: cr.exp(cr.broadcast_to(x, (5, 12))),
+            (S,),
+            "%0 = exp x; %1 = broadcast_to[shape=(5, 12)] %0; return %1",
+        ),
+        Case(
+            lambda x, y: cr.broadcast_to(x, (3, 4)) * cr.broadcast_to(y, (3, 4)),
+            (numbers(4), numbers(1, 4)),
+            "%0 = multiply x y; %1 = broadcast_to[shape=(3, 4)] %0; return %1",
+        ),
+        Case(
+            lambda x: cr.broadcast_to(x, (3, 4)).double(),
+            (numbers(3, 1),),
+            "%0 = cast[dtype=float64] x; %1 = broadcast_to[shape=(3, 4)] %0; return %1",
+        ),
+    ],
+    "broadcast_that_another_input_gives": [
+        Case(lambda x, y: cr.broadcast_to(x, (3, 4)) + y, (numbers(4), M), "%0 = add x y; return %0"),
+        Case(lambda x, y: y - x.reshape(1, 4), (numbers(4), M), "%0 = subtract y x; return %0"),
+        Case(
+            lambda x, y: cr.where(y > 0, cr.broadcast_to(x, (3, 4)), y),
+            (numbers(3, 1), M),
+            "%0 = greater y 0; %1 = where %0 x y; return %1",
+        ),
+        Case(
+            lambda x, y: cr.broadcast_to(x, (3, 4)) * cr.broadcast_to(y, (3, 4)),
+            (numbers(3, 1), numbers(4)),
+            "%0 = multiply x y; return %0",
+        ),
+    ],
+    "reduction_of_nothing": [
+        Case(lambda x: x.sum(1), (S[:, None],), "%0 = reshape[shape=(12,)] x; return %0", 0),
+        Case(lambda x: cr.max(x, 0, keepdims=True), (special(1, 12),), "return x"),
+        Case(lambda x: cr.mean(x, 0), (special(1, 12),), "%0 = reshape[shape=(12,)] x; return %0", 0),
+        Case(lambda x: x.sum(0), (WHOLE[None],), "%0 = reshape[shape=(4,)] x; %1 = cast[dtype=int64] %0; return %1"),
+        Case(op(Sum.of((), False)), (S,), "return x", 0),
+    ],
+    "reduction_of_broadcast": [
+        Case(lambda x: cr.broadcast_to(x, (5, 12)).sum(0), (S,), "%0 = multiply x 5; return %0", 4),
+        Case(lambda x: cr.broadcast_to(x, (5, 8)).mean(0), (S[:8],), "return x", 4),
+        Case(
+            lambda x: cr.max(cr.broadcast_to(x, (5, 12)), 0, keepdims=True),
+            (S,),
+            "%0 = reshape[shape=(1, 12)] x; return %0",
+        ),
+        Case(
+            lambda x: cr.broadcast_to(x, (2, 3, 4)).sum((0, 1), keepdims=True),
+            (M,),
+            "%0 = reshape[shape=(1, 3, 4)] x; %1 = sum[axes=(1,), keepdims=True] %0; %2 = multiply %1 2; return %2",
+            4,
+        ),
+        Case(
+            lambda x: cr.broadcast_to(x, (3, 4)).sum(),
+            (WHOLE[:1],),
+            "%0 = reshape[shape=()] x; %1 = cast[dtype=int64] %0; %2 = multiply %1 12; return %2",
+        ),
+    ],
+}
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {function.__name__ for _, function in RULES} == set(CASES)
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name, cases in CASES.items() for case in cases])
+def test_rule(name: str, case: Case) -> None:
+    """The program before has what the rule takes away; the program after is the expected one, with the same numbers."""
+    before = traced(case.function, *case.inputs)
+    after = eliminate_dead_code(simplify(fold(before) if name == "where_decided" else before))
+    assert "; ".join(lines(after)) == case.expected != "; ".join(lines(before))
+    assert simplify(after) is after
+    for x in (case.inputs, tuple(np.zeros_like(i) for i in case.inputs)):
+        for a, b in zip(run(before, *x), run(after, *x), strict=True):
+            if case.ulps is None:
+                assert same(a, b)
+            else:
+                limits = np.finfo(a.dtype)
+                np.testing.assert_allclose(b, a, rtol=case.ulps * limits.eps, atol=limits.tiny if case.ulps else 0)
+
+
+#: Programs that look as if a rule applied.
+UNTOUCHED: dict[str, tuple[Callable[..., Any], tuple[Array, ...]]] = {
+    "x + 0.0 turns -0.0 into 0.0": (lambda x: x + 0.0, (S,)),
+    "x - -0.0 does so too": (lambda x: x - -0.0, (S,)),
+    "0.0 - x is 0.0 where -x is -0.0": (lambda x: 0.0 - x, (S,)),
+    "x * 0 is NaN for infinities": (lambda x: x * 0.0, (S,)),
+    "x / x is NaN at 0": (lambda x: x / x, (S,)),
+    "a third is not a number of the machine": (lambda x: x / 3.0, (S,)),
+    "the inverse of 2**127 is too small": (lambda x: x / 2.0**127, (S,)),
+    "x / 0": (lambda x: x / 0.0, (S,)),
+    "add(x, x) is as good as anything": (lambda x: x + x, (S,)),
+    "not (x < y) is true for NaN": (lambda x, y: ~(x < y), (S, S)),
+    "float64 to float32 rounds": (lambda x: x.float().double(), (S.astype(np.float64),)),
+    "int64 to float64 rounds": (lambda x: x.double().long(), (np.array([2**53 + 1]),)),
+    "int32 to uint8 wraps around, a float does not": (
+        lambda x: cr.cast(cr.cast(x, "float64"), "uint8"),
+        (np.array([5], np.int32),),
+    ),
+    "a power that is no root": (lambda x: x**2.5, (S,)),
+    "a negative power of whole numbers": (lambda x, y: cr.power(x, y), (WHOLE, np.array(2, np.int32))),
+    "log of another quotient": (lambda x, y: cr.log(cr.exp(x) / cr.exp(y).sum()), (S, S)),
+    "exp(x) - 1 and log(1 + x) round differently from expm1 and log1p": (
+        lambda x: cr.exp(x) - 1.0 + cr.log(1.0 + x),
+        (S,),
+    ),
+    "a choice that is not decided": (lambda x: cr.where(cr.tensor([True, False, True, True]), x, 0.0), (M,)),
+    "a transpose that moves more than the last two axes": (
+        lambda x, y: cr.transpose(x, (2, 1, 0)) @ y,
+        (numbers(2, 3, 4), numbers(4, 2, 3)),
+    ),
+    "a product that something else needs too": (lambda x, y: (z := x @ y, z.T), (M, numbers(4, 2))),
+    "a product of repeated numbers": (lambda x: cr.prod(cr.broadcast_to(x, (3, 4)), 0), (numbers(4),)),
+    "a sum of nothing": (lambda x: cr.broadcast_to(x, (0, 4)).sum(0), (numbers(4),)),
+    "a sum over an axis that is not repeated": (lambda x: cr.broadcast_to(x, (3, 4)).sum(1), (numbers(1, 4),)),
+}
+
+
+@pytest.mark.parametrize("why", UNTOUCHED)
+def test_what_is_left_alone(why: str) -> None:
+    function, inputs = UNTOUCHED[why]
+    program = traced(function, *inputs)
+    assert simplify(program) is program
+
+
+def test_roots_differ_from_powers_where_the_rule_says_so() -> None:
+    program = traced(lambda x: (x**0.5, x**-0.5), np.array([-0.0, -np.inf], np.float32))
+    (root, inverse), (root_after, inverse_after) = (
+        run(p, np.array([-0.0, -np.inf], np.float32)) for p in (program, simplify(program))
+    )
+    assert root.tolist() == [0.0, np.inf] and inverse.tolist() == [np.inf, 0.0]
+    assert np.signbit(root_after[0]) and np.isnan(root_after[1])
+    assert inverse_after[0] == -np.inf and np.isnan(inverse_after[1])
+
+
+def test_the_log_of_a_softmax_stays_finite() -> None:
+    """Where the probability is too small for a number its logarithm is not."""
+    x = np.array([[0.0, -200.0]], np.float32)
+    program = traced(lambda x: cr.log(cr.softmax(x)), x)
+    assert run(program, x)[0].tolist() == [[0.0, -np.inf]]
+    assert run(simplify(simplify(program)), x)[0].tolist() == [[0.0, -200.0]]
