@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from programs import SPECIAL, STEPS, lines, run, same, trace_of, traced, traced_step
-from tolerances import assert_near
 
 import chainrule as cr
 from chainrule.compiler import passes
@@ -30,6 +29,7 @@ from chainrule.core.graph import Graph, Node
 from chainrule.core.philox import Generator
 from chainrule.ops.arithmetic import Negative
 from chainrule.ops.exponential import Exp
+from tolerances import assert_near
 
 Array = np.ndarray[Any, Any]
 
@@ -55,7 +55,7 @@ def test_expand_composites() -> None:
         assert {n.op.family for n in before.graph.nodes} == {"composite"}
         assert "composite" not in {n.op.family for n in after.graph.nodes}
         verify(after, before)
-        for numbers in (x, M):
+        for numbers in (x, X[:4, :3]):
             assert all(same(a, b) for a, b in zip(run(before, numbers), run(after, numbers), strict=True))
 
 
@@ -84,7 +84,7 @@ def test_fold_constants() -> None:
     assert text(fold(traced(lambda x: x * cr.exp(cr.tensor(0.0)), M))) == "%0 = multiply x 1; return %0"
     program = fold(traced(lambda x: x * (cr.arange(4).float() + 1).reshape(1, 4), M))
     assert text(program) == "%0 = multiply x constant; return %0"
-    assert program.constants[0].value.tolist() == [[1, 2, 3, 4]]
+    assert program.graph.nodes[0].inputs[1].value.tolist() == [[1, 2, 3, 4]]
 
 
 def test_one_number_over_and_over_is_that_number() -> None:
@@ -107,7 +107,7 @@ def test_large_results_are_not_stored() -> None:
 
 
 def test_an_error_in_a_constant_stays_where_it_was() -> None:
-    program = traced(lambda x: x + cr.tensor([1.0, 2.0])[cr.tensor([5])], np.float32(1))
+    program = traced(lambda x: x + cr.tensor([1.0, 2.0])[cr.tensor([0, 5])], np.float32(1))
     assert len(fold(program).graph.nodes) == 2
     with pytest.raises(ShapeError, match="count from 0"):
         run(fold(program), np.float32(1))
@@ -312,7 +312,7 @@ def test_rounds_find_what_one_pass_makes_possible_for_another() -> None:
         return cr.where(x > 0, cr.exp(x), cr.exp(x * cr.exp(cr.tensor(0.0))))
 
     stages = run_passes(traced(function, M), keep=True)
-    assert [name for name, _ in stages] == ["traced", "fold", "simplify 2", "cse 2", "simplify 3", "dce"]
+    assert [name for name, _ in stages] == ["traced", "fold", "cse", "simplify 2", "cse 2", "simplify 3", "dce"]
     assert text(stages[-1][1]) == "%0 = exp x; return %0"
 
 

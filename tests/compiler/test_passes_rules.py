@@ -357,14 +357,11 @@ def test_what_is_left_alone(why: str) -> None:
     assert simplify(program) is program
 
 
-def test_roots_differ_from_powers_where_the_rule_says_so() -> None:
-    program = traced(lambda x: (x**0.5, x**-0.5), np.array([-0.0, -np.inf], np.float32))
-    (root, inverse), (root_after, inverse_after) = (
-        run(p, np.array([-0.0, -np.inf], np.float32)) for p in (program, simplify(program))
-    )
-    assert root.tolist() == [0.0, np.inf] and inverse.tolist() == [np.inf, 0.0]
-    assert np.signbit(root_after[0]) and np.isnan(root_after[1])
-    assert inverse_after[0] == -np.inf and np.isnan(inverse_after[1])
+def test_powers_that_are_roots_have_the_roots_answers() -> None:
+    x = np.array([-0.0, -np.inf], np.float32)
+    root, inverse = run(simplify(traced(lambda x: (x**0.5, x**-0.5), x)), x)
+    assert same(root, np.array([-0.0, np.nan], np.float32))
+    assert same(inverse, np.array([-np.inf, np.nan], np.float32))
 
 
 def test_the_log_of_a_softmax_stays_finite() -> None:

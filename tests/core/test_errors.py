@@ -67,7 +67,7 @@ NO_GRADIENT = """\
 backward()
   received: a tensor that needs no gradient
   expected: something computed from a tensor with requires_grad=True
-  fix:      pass requires_grad=True to cr.tensor, and compute outside no_grad()"""
+  fix:      pass requires_grad=True to cr.tensor, and compute outside no_grad() and without results of compiled functions"""
 
 IN_PLACE = """\
 a change in place of a tensor that requires a gradient

@@ -487,7 +487,7 @@ def test_histograms_of_outputs_and_the_share_that_is_saturated() -> None:
     counts, edges = np.histogram(1 / (1 + np.exp(-x.astype(np.float64))), bins=40, range=(0, 1))
     assert np.allclose(data.values, counts / 5) and np.allclose(data.edges, edges)
     assert axes.get_title(loc="left") == "1: Sigmoid"
-    assert {"mean 0.5, std 0.37", "saturated 40\N{NO-BREAK SPACE}%"} <= set(texts(figure))
+    assert {"mean 0.5, std 0.35", "saturated 40\N{NO-BREAK SPACE}%"} <= set(texts(figure))
 
 
 def test_zeros_and_dead_units_of_a_relu() -> None:

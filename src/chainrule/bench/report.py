@@ -42,10 +42,13 @@ def print_report(results: Results, stream: TextIO | None = None) -> None:
 
 
 def _table(workload: Workload, records: Sequence[Record]) -> Any:
+    from rich import box
     from rich.table import Table
 
     threads = sorted({record.threads for record in records})
-    table = Table(title=f"{workload.letter}  {workload.title}", title_justify="left", title_style="bold")
+    table = Table(
+        title=f"{workload.letter}  {workload.title}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     table.add_column("measure")
     table.add_column("system")
     for count in threads:
@@ -103,11 +106,17 @@ def _reached(workload: Workload, records: Sequence[Record]) -> Any:
 
 def _growth_table(workload: Workload, records: Sequence[Record]) -> Any:
     """A row for each place on an axis, a column for each system."""
+    from rich import box
     from rich.table import Table
 
     columns = list(dict.fromkeys((r.threads, r.system) for r in records))
     medians = {(r.measure, r.threads, r.system): r for r in records}
-    table = Table(title=f"{workload.letter}  {workload.title}: µs a step", title_justify="left", title_style="bold")
+    table = Table(
+        title=f"{workload.letter}  {workload.title}: µs a step",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
     table.add_column("")
     for threads, system in columns:
         table.add_column(f"{system}\n{threads} thread{'s' * (threads > 1)}", justify="right")

@@ -248,8 +248,8 @@ def write_arrays(folder: Path, rows: Rows, network: Network) -> int:
     np.save(folder / "y.npy", rows.y[:count])
     np.save(folder / "test_x.npy", rows.test_x)
     np.save(folder / "test_y.npy", rows.test_y)
-    # The layers' names are in their order: np.load lists them as they were written.
-    np.savez(folder / "weights.npz", **{str(i): w for i, w in enumerate(_initial_weights(network))})
+    # Read again in the order in which they are written.
+    np.savez(folder / "weights.npz", *_initial_weights(network))
     return network.epochs * (count // network.batch if network.batch else 1)
 
 

@@ -76,9 +76,7 @@ class Compiled:
     with the arguments that they are given, which is then only traced, not run.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], backend: str | None = None, keep_gradients: bool = False
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], backend: str | None = None, keep_gradients: bool = False) -> None:
         if not callable(function):
             raise ConfigError("cr.compile(fn)", f"{function!r}", "a function", "pass the function itself")
         if backend is not None and backend not in BACKENDS:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.compiler.build import build
-from chainrule.compiler.executable import Executable
 from chainrule.compiler.structure import Place
-from chainrule.compiler.trace import Trace, trace
+from chainrule.compiler.trace import trace
 from chainrule.core.aval import DTYPES, is_float
 from chainrule.core.config import config
 from chainrule.core.errors import GradientError, ShapeError
-from chainrule.core.modes import get_default_dtype, no_grad
+from chainrule.core.modes import Changes, get_default_dtype, no_grad
 from chainrule.tensor import Tensor
 
 __all__ = ["Predictor"]
@@ -47,24 +47,32 @@ class Predictor:
         self._made: dict[Any, _Bound] = {}
         #: The one used last, so that a second call finds it at once.
         self._last: _Bound | None = None
+        #: Whether the model looks at the numbers it meets, so that it cannot be compiled.
+        self._looks = False
 
     def __call__(self, x: Any) -> Array:
         last = self._last
         # The short way in: the same kind of array as before, and nothing about the model has changed.
         if last is not None and type(x) is np.ndarray and x.shape == last.shape and x.dtype == last.dtype and last.holds():
-            return last(x)
+            return last.run(x)
         rows = np.asarray(x.numpy() if isinstance(x, Tensor) else x)
         if rows.dtype not in DTYPES:
             rows = rows.astype(get_default_dtype())
         if not rows.ndim:
             raise ShapeError("predict(x)", "a single number", "rows (n, ...)", "pass an array of rows")
-        return self._rows(rows)
+        if config.backend == "eager" or self._looks:
+            return self._plainly(rows)
+        try:
+            return self._rows(rows)
+        except GradientError:
+            self._looks = True
+            return self._plainly(rows)
 
     def _rows(self, rows: Array) -> Array:
         if len(rows) <= 1 or len(rows) == BLOCK:
             self._last = self._bound(rows.shape, rows.dtype)
-            return self._last(rows)
-        block = self._bound((BLOCK, *rows.shape[1:]), rows.dtype)
+            return self._last.run(rows)
+        block = self._bound((BLOCK, *rows.shape[1:]), rows.dtype).run
         parts = [block(rows[i : i + BLOCK]) for i in range(0, len(rows) - BLOCK + 1, BLOCK)]
         done = len(parts) * BLOCK
         if done < len(rows):
@@ -80,50 +88,61 @@ class Predictor:
             found = self._made[shape, dtype] = _Bound(self.model, shape, dtype)
         return found
 
+    def _plainly(self, rows: Array) -> Array:
+        """As the model does it itself."""
+        modules = list(self.model.modules())
+        modes = [module.training for module in modules]
+        try:
+            _set_modes(modules, [False] * len(modes))
+            with no_grad():
+                return np.asarray(_cast_rows(self.model, Tensor._wrap(rows), rows.dtype).numpy())
+        finally:
+            _set_modes(modules, modes)
+
 
 class _Bound:
     """The program for one shape, with the model's weights in their places."""
 
     def __init__(self, model: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.model, self.shape, self.dtype = model, shape, dtype
-        float_type = next((p.dtype for p in model.parameters() if is_float(p.dtype)), get_default_dtype())
-
-        def forward(x: Tensor) -> Any:
-            return model(x.astype(float_type) if dtype.kind in "fub" and x.dtype is not float_type else x)
-
-        self._forward = forward
-        modes = [(module, module.training) for module in model.modules()]
-        model.eval()
+        self._modules = list(model.modules())
+        modes = [module.training for module in self._modules]
+        _set_modes(self._modules, [False] * len(modes))
         try:
             with no_grad():
                 example = Tensor._wrap(np.zeros(shape, dtype))
-                self.trace: Trace | None = None
-                self._run: Any = None
-                if config.backend != "eager":
-                    try:
-                        self.trace = trace(forward, (((Place(0)),), {}), [example], names=["x"])
-                    except GradientError:
-                        self.trace = None  # it looks at numbers: it runs as it is
+                forward = partial(_cast_rows, model, dtype=dtype)
+                self.trace = trace(forward, ((Place(0),), {}), [example], names=["x"])
         finally:
-            for module, training in modes:
-                module.training = training
-        self._weights = [cell.load() for cell in self.trace.cells] if self.trace is not None else []
-        if self.trace is not None:
-            executable: Executable = build(self.trace.program, config.backend)
-            self._run = executable.bind(self._weights)
+            _set_modes(self._modules, modes)
+        self._nodes = [(cell.slot.tensor, cell.slot.tensor.node) for cell in self.trace.cells]  # type: ignore[attr-defined]
+        self._changes = Changes.count
+        self.run = build(self.trace.program, config.backend).bind([cell.load() for cell in self.trace.cells])
 
     def holds(self) -> bool:
-        """Whether the weights are those that it was bound to."""
-        if self.trace is None:
-            return True
-        for cell, weight in zip(self.trace.cells, self._weights, strict=True):
-            if cell.slot.tensor.node.value is not weight:  # type: ignore[attr-defined]
+        """Whether model and weights are those that it was bound to."""
+        if Changes.count != self._changes:
+            modes = [module.training for module in self._modules]
+            _set_modes(self._modules, [False] * len(modes))
+            try:
+                if not all(guard.holds() for guard in self.trace.guards):
+                    return False
+            finally:
+                _set_modes(self._modules, modes)
+            self._changes = Changes.count
+        for tensor, node in self._nodes:  # noqa: SIM110  a loop is faster, and this runs at each call
+            if tensor.node is not node:
                 return False
         return True
 
-    def __call__(self, rows: Array) -> Array:
-        if self._run is not None:
-            result: Array = self._run(rows)
-            return result
-        with no_grad():
-            return np.asarray(self._forward(Tensor._wrap(rows)).numpy())
+
+def _cast_rows(model: Any, x: Tensor, dtype: np.dtype[Any]) -> Any:
+    """The model's output for rows of ``dtype``: bytes and floats in the model's own type."""
+    wanted = next((p.dtype for p in model.parameters() if is_float(p.dtype)), get_default_dtype())
+    return model(x.astype(wanted) if dtype.kind in "fub" and dtype != wanted else x)
+
+
+def _set_modes(modules: list[Any], modes: list[bool]) -> None:
+    for module, training in zip(modules, modes, strict=True):
+        # Not through Module.__setattr__: nothing has changed when it is over.
+        module.__dict__["training"] = training

@@ -105,9 +105,7 @@ def trace(
 class _Attempt:
     """One run of the function under a tracer."""
 
-    def __init__(
-        self, leaves: list[Tensor], names: list[str], fixed: dict[int, Tensor], keep_gradients: bool
-    ) -> None:
+    def __init__(self, leaves: list[Tensor], names: list[str], fixed: dict[int, Tensor], keep_gradients: bool) -> None:
         self.fixed = fixed
         self.tracer = tracer = Tracer({id(x): i for i, x in enumerate(leaves) if i not in fixed}, keep_gradients)
         self.stand_ins: list[Tensor] = []

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core.aval import canonical_dtype, float32, is_float
 from chainrule.core.errors import ConfigError
 
-__all__ = ["Mode", "current", "enable_grad", "get_default_dtype", "is_grad_enabled", "no_grad", "set_default_dtype"]
+__all__ = ["Changes", "Mode", "current", "enable_grad", "get_default_dtype", "is_grad_enabled", "no_grad", "set_default_dtype"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +38,12 @@ class Mode:
         self.calls: list[Any] | None = None
         #: How many derivatives of functions are being taken: compiled functions within run as they are.
         self.deriving = 0
+
+
+class Changes:
+    """Counts changes of modules' attributes, so that nobody looks at a model again in which nothing has changed."""
+
+    count = 0
 
 
 class _Local(threading.local):

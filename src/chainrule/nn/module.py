@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.core.aval import canonical_dtype, is_float
 from chainrule.core.errors import ChainruleError, CheckpointError, ConfigError
 from chainrule.core.graph import layer_path
-from chainrule.core.modes import local
+from chainrule.core.modes import Changes, local
 from chainrule.core.source import caller, in_library
 from chainrule.tensor import Parameter, Tensor
 
@@ -71,6 +71,7 @@ class Module:
     # ---- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
+        Changes.count += 1
         if "_parameters" not in self.__dict__:
             if isinstance(value, (Parameter, Module)):
                 raise ConfigError(
@@ -103,6 +104,7 @@ class Module:
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
+        Changes.count += 1
         for home in (self._parameters, self._buffers, self._modules):
             home.pop(name, None)
         object.__delattr__(self, name)

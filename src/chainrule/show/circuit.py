@@ -17,7 +17,7 @@ from chainrule.nn.module import Module
 from chainrule.ops.reduce import sum_to
 from chainrule.tensor import Parameter, Tensor
 
-__all__ = ["Array", "Call", "Circuit", "Path", "Quantity", "variables"]
+__all__ = ["Array", "Call", "Circuit", "Path", "Quantity", "send_back", "variables"]
 
 Array = np.ndarray[Any, Any]
 
@@ -84,7 +84,9 @@ class Quantity:
     #: The quantities computed from it, with the place it has among their inputs.
     users: list[tuple[Quantity, int]] = field(default_factory=list)
     gradient: Array | None = None
+    #: What its users send back to it, and what it sends on to its inputs.
     paths: list[Path] = field(default_factory=list)
+    sent: list[Path] = field(default_factory=list)
 
     @property
     def value(self) -> Array:
@@ -162,15 +164,15 @@ class Circuit:
     def _walk_back(self, seed: Array) -> None:
         """Visit the last computed first; the rules are the library's own, on values that nobody records."""
         self.output.gradient = seed
-        with no_grad():
-            for quantity in reversed(self.quantities):
-                if quantity is not self.output:
-                    if not quantity.paths:
-                        continue
-                    quantity.gradient = _total([path.gradient for path in quantity.paths])
-                self.order.append(quantity)
-                for position, spread, part in backward_parts(quantity, quantity.gradient):
-                    quantity.inputs[position].paths.append(Path(quantity, position, spread, part))
+        for quantity in reversed(self.quantities):
+            if quantity is not self.output:
+                if not quantity.paths:
+                    continue
+                quantity.gradient = _total([path.gradient for path in quantity.paths])
+            self.order.append(quantity)
+            quantity.sent = send_back(quantity, quantity.gradient)
+            for path in quantity.sent:
+                quantity.inputs[path.position].paths.append(path)
 
     def names(self) -> dict[Quantity, str]:
         """A name for each quantity: its own, or ``v1``, ``v2``, ... in the order of computation."""
@@ -179,20 +181,22 @@ class Circuit:
         return {q: q.name or next(free) for q in self.quantities if not q.is_number}
 
 
-def backward_parts(quantity: Quantity, gradient: Any) -> Iterator[tuple[int, Array, Array]]:
-    """What ``gradient`` of a quantity becomes for each input that wants one: (which, before the sum, after it)."""
+def send_back(quantity: Quantity, gradient: Any) -> list[Path]:
+    """What ``gradient`` of a quantity becomes for each input that wants one."""
     node = quantity.node
     if node.op is None:
-        return
-    parts = node.op.vjp(Tensor._wrap(np.asarray(gradient)), Tensor._of(node), *(Tensor._of(i) for i in node.inputs))
-    for position, (source, part) in enumerate(
-        zip(node.inputs, parts if isinstance(parts, tuple) else (parts,), strict=True)
-    ):
-        if part is None or not source.requires_grad:
-            continue
-        part = part() if isinstance(part, FunctionType) else part
-        total = part if part.shape == source.aval.shape else sum_to(part, source.aval.shape)
-        yield position, part.numpy(), total.numpy()
+        return []
+    paths = []
+    with no_grad():
+        parts = node.op.vjp(Tensor._wrap(np.asarray(gradient)), Tensor._of(node), *map(Tensor._of, node.inputs))
+        parts = parts if isinstance(parts, tuple) else (parts,)
+        for position, (source, part) in enumerate(zip(node.inputs, parts, strict=True)):
+            if part is None or not source.requires_grad:
+                continue
+            part = part() if isinstance(part, FunctionType) else part
+            total = part if part.shape == source.aval.shape else sum_to(part, source.aval.shape)
+            paths.append(Path(quantity, position, part.numpy(), total.numpy()))
+    return paths
 
 
 def _total(parts: list[Array]) -> Array:

@@ -32,7 +32,9 @@ def circuit_of(
     if not isinstance(t, Module):
         if inputs or target is not None or loss is not None:
             raise ConfigError(
-                "cr.show", "inputs or a loss beside something that is no module", "a tensor alone, or a module with inputs"
+                "cr.show",
+                "inputs or a loss beside something that is no module",
+                "a tensor alone, or a module with inputs",
             )
         return Circuit.of(t, gradient, names)
     if not inputs:

@@ -45,7 +45,7 @@ def to_dot(circuit: Circuit, title: str, direction: str = "right", digits: int =
                 lines.append(f"  n{source.index} -> n{quantity.index} [label={_label(source, digits)}];")
     # The output's own value stands on a wire that leads nowhere.
     last = circuit.output.index
-    lines += ["  end [shape=none, label=\"\"];", f"  n{last} -> end [label={_label(circuit.output, digits)}];", "}"]
+    lines += ['  end [shape=none, label=""];', f"  n{last} -> end [label={_label(circuit.output, digits)}];", "}"]
     return "\n".join(lines)
 
 
@@ -74,7 +74,9 @@ def _label(quantity: Quantity, digits: int) -> str:
     for array, colour in ((quantity.value, "#00705a"), (quantity.gradient, "#b83a00")):
         if array is not None:
             few = array.size <= FEW
-            words = [" ".join(row) for row in matrix(array, digits)] if few and array.size else [shape_text(array.shape)]
+            words = (
+                [" ".join(row) for row in matrix(array, digits)] if few and array.size else [shape_text(array.shape)]
+            )
             rows += [f'<font color="{colour}">{escape(line)}</font>' for line in words]
     return "<" + "<br/>".join(rows) + ">"
 

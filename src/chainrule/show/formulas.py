@@ -130,7 +130,7 @@ FORMULAS: dict[str, Formula | Callable[[Any, Sequence[tuple[int, ...]]], Formula
     "permutation": _each(r"\mathrm{permutation}($x, $y)", None, None),
 }
 
-_MATMUL = {
+_MATMUL: dict[tuple[bool, bool], Formula] = {
     (False, False): Formula("$x $y", flows=(r"$g $y^\top", r"$x^\top $g")),
     (False, True): Formula(r"$x $y^\top", flows=("$g $y", r"$g^\top $x")),
     (True, False): Formula(r"$x^\top $y", flows=(r"$y $g^\top", "$x $g")),
@@ -172,7 +172,10 @@ def _spread(words: str, shapes: Sequence[tuple[int, ...]]) -> str:
 
 
 def _index(op: Any) -> str:
-    return rf"\text{{{index_text(op.entries)}}}"
+    """The index as it is written, with its arrays by name."""
+    arrays = iter(("$y", "$w", r"\ldots", r"\ldots", r"\ldots"))
+    entries = [next(arrays) if entry == ("array",) else rf"\text{{{index_text((entry,))}}}" for entry in op.entries]
+    return r",\,".join(entries)
 
 
 def formula_of(op: Op, shapes: Sequence[tuple[int, ...]]) -> Formula:

@@ -14,10 +14,14 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 __all__ = ["Arrangement", "Box", "End", "Wire", "arrange", "isotonic"]
 
 Point = tuple[float, float]
+
+#: The corners of a piece of wire that turns into the next row: by where it starts and ends.
+Lanes = dict[tuple["Box", "Box", float], list[Point]]
 
 #: Between neighbours in a column; between columns; between a row's end and where its wires turn.
 NEIGHBOURS, COLUMNS, LANE = 12.0, 26.0, 8.0
@@ -220,7 +224,7 @@ class _Layers:
                     continue
                 wanted.append(sum(link.pull * _aim(link, forward) for link in links) / weight)
                 weights.append(weight)
-            gaps = [self._apart(a, b) for a, b in zip(column, column[1:], strict=False)]
+            gaps = [self._apart(a, b) for a, b in pairwise(column)]
             for box, across in zip(column, isotonic(wanted, weights, gaps), strict=True):
                 box.across = across
 
@@ -235,7 +239,8 @@ class _Layers:
         turns = [self._turning(row[-1]) for row in rows[:-1]]
         margin = LANE * (max(map(len, turns), default=0) + 1) if turns else 0.0
         starts, ends = [0.0] * len(lengths), [0.0] * len(lengths)
-        width, top, shift, floors = 0.0, 0.0, 0.0, []
+        width, top, shift = 0.0, 0.0, 0.0
+        floors: list[float] = []
         for i, row in enumerate(rows):
             inside = [box for r in row for box in self.columns[r]]
             high, low = min(b.across - b.before for b in inside), max(b.across + b.after for b in inside)
@@ -264,11 +269,9 @@ class _Layers:
         links = [link for box in self.columns[column] for link in self.outputs[box]]
         return sorted(links, key=lambda link: -(link.start.across + link.leaves))
 
-    def _lanes(
-        self, turns: list[list[_Link]], floors: list[float], width: float, margin: float
-    ) -> dict[tuple[Box, Box, float], list[Point]]:
+    def _lanes(self, turns: list[list[_Link]], floors: list[float], width: float, margin: float) -> Lanes:
         """The corners of each wire that turns: nested, so that they do not cross each other."""
-        lanes = {}
+        lanes: Lanes = {}
         for row, links in enumerate(turns):
             for i, link in enumerate(links):
                 right, left = width + LANE * (i + 1), margin - LANE * (len(links) - i)
@@ -278,7 +281,7 @@ class _Layers:
                 lanes[link.start, link.end, link.enters] = corners
         return lanes
 
-    def _lead(self, wires: Sequence[Wire], starts: list[float], ends: list[float], lanes: dict[tuple[Box, Box, float], list[Point]]) -> None:  # fmt: skip
+    def _lead(self, wires: Sequence[Wire], starts: list[float], ends: list[float], lanes: Lanes) -> None:
         for wire, chain in zip(wires, self.chains, strict=True):
             first = self.rank[wire.source]
             for end in wire.ends:

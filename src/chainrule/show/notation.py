@@ -72,7 +72,7 @@ Part = Atom | Row | Script | Fraction | Root | Matrix
 
 _LETTERS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "varepsilon": "ε", "eta": "η", "lambda": "λ", "mu": "μ",
-    "pi": "π", "sigma": "σ", "phi": "φ", "ell": "ℓ", "partial": "∂", "top": "⊤", "infty": "∞",
+    "pi": "π", "sigma": "σ", "phi": "φ", "ell": "ℓ", "partial": "∂", "top": "⊤", "ldots": "…", "infty": "∞",
 }  # fmt: skip
 _OPERATORS = {
     "cdot": "·", "odot": "⊙", "times": "×", "le": "≤", "ge": "≥", "ne": "≠", "to": "→", "neg": "¬", "wedge": "∧",
@@ -313,10 +313,11 @@ def _is_sign(before: Part | None, part: Part) -> bool:
 
 def _apart(before: Part | None, part: Part) -> bool:
     """Whether a blank stands between factors: ``Wᵀ x``, but ``∂L`` and ``σ(x)``."""
-    if before is None or (isinstance(before, Atom) and (before.kind in "ot" or before.text == "∂" or before.style == "fn")):
+    if before is None or (
+        isinstance(before, Atom) and (before.kind in "ot" or before.text == "∂" or before.style == "fn")
+    ):
         return False
     return not (isinstance(part, Atom) and part.kind in "ot")
-
 
 
 def latex_number(value: Any, digits: int = 3, alone: bool = True) -> str:
@@ -325,7 +326,13 @@ def latex_number(value: Any, digits: int = 3, alone: bool = True) -> str:
     >>> latex_number(-0.25, alone=False), latex_number(1.5e-7)
     ('(-0.25)', '1.5 \\times 10^{-7}')
     """
-    text = "1" if value is True or value is np.True_ else "0" if value is False or value is np.False_ else number(value, digits)
+    text = (
+        "1"
+        if value is True or value is np.True_
+        else "0"
+        if value is False or value is np.False_
+        else number(value, digits)
+    )
     mantissa, _, power = text.partition("e")
     text = mantissa.replace("∞", r"\infty").replace("NaN", r"\mathrm{NaN}")
     if power:

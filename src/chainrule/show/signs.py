@@ -8,7 +8,17 @@ from chainrule.show.statistics import number
 __all__ = ["COMMUTATIVE", "shows_number", "sign"]
 
 #: Operations whose inputs may be drawn in any order.
-COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logical_and", "logical_or", "logical_xor", "equal", "not_equal"}
+COMMUTATIVE = {
+    "add",
+    "multiply",
+    "maximum",
+    "minimum",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "equal",
+    "not_equal",
+}
 
 _SIGNS = {
     "absolute": "|x|", "add": "+", "affine": "x·Wᵀ + b", "argmax": "arg max", "argmin": "arg min",

@@ -130,12 +130,16 @@ def summarise(array: Array, digits: int = 3, few: int = FEW, images: bool = Fals
             return Summary(shape=shape, lines=(words("empty", lang),))
         return Summary(matrix(array, digits), brackets=array.ndim > 0, shape=shape, alarm=alarm)
     if array.dtype.kind == "b":
-        return Summary(shape=shape, lines=(words("share true", lang, percent=number(100 * float(array.mean()), digits)),))
+        return Summary(
+            shape=shape, lines=(words("share true", lang, percent=number(100 * float(array.mean()), digits)),)
+        )
     values = np.asarray(array[finite], np.float64)
     if not values.size:
         return Summary(shape=shape, alarm=alarm)
     if values.min() == values.max():
-        return Summary(shape=shape, lines=(words("all equal", lang, value=number(array[finite][0], digits)),), alarm=alarm)
+        return Summary(
+            shape=shape, lines=(words("all equal", lang, value=number(array[finite][0], digits)),), alarm=alarm
+        )
     if array.dtype.kind in "iu":
         low, high = int(values.min()), int(values.max())
         return Summary(shape=shape, lines=(words("range", lang, low=low, high=high),), histogram=_bars(values)[0])

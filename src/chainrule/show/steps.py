@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from chainrule.show.circuit import Circuit, Path, Quantity, backward_parts
-from chainrule.show.formulas import Formula, fill, formula_of
-from chainrule.show.notation import latex_array, latex_name
-from chainrule.show.statistics import shape_text
-from chainrule.show.words import words
+from chainrule.show.circuit import Array, Circuit, Path, Quantity, send_back
+from chainrule.show.formulas import Formula
+from chainrule.show.notation import latex_name
+from chainrule.show.writer import Writer, chain, closed, times
 
 __all__ = ["Onward", "Step", "make_steps"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass
@@ -34,7 +28,7 @@ class Onward:
     #: For arrays: the shapes that meet.
     shapes: str
     #: If the input was repeated to fit, that its gradient is summed.
-    note: str = ""
+    note: str
 
 
 @dataclass
@@ -46,244 +40,169 @@ class Step:
     name: str
     #: How the value was computed: formula = formula with numbers = value.
     equation: str
-    #: Why it is visited now, and why what came in is added, in words.
+    #: Why it is visited now, in words.
     why_now: str
-    why_add: str
     #: What came in, from whom.
     incoming: list[tuple[str, str]]
-    #: The sum of what came in, if it came along several paths.
-    total: str
     #: The gradient that is complete now.
     gradient: str
+    #: The sum of what came in, if it came along several paths, and why it is added, in words.
+    total: str = ""
+    why_add: str = ""
     onward: list[Onward] = field(default_factory=list)
     #: What becomes of it at an input or parameter.
     ending: str = ""
 
 
-@dataclass
-class _Writer:
-    """Writes names and numbers for one circuit."""
-
-    circuit: Circuit
-    names: dict[Quantity, str]
-    digits: int
-    few: int
-    lang: str
-
-    def name(self, quantity: Quantity) -> str:
-        """The name in LaTeX; the number itself for a number in an expression."""
-        if quantity.is_number:
-            return self.value(quantity.value.reshape(()), alone=False)
-        return latex_name(self.names[quantity])
-
-    def value(self, array: Array, alone: bool = True) -> str:
-        """The numbers, in parentheses where they stand in a product."""
-        return latex_array(array, self.digits, alone)
-
-    def small(self, *arrays: Array) -> bool:
-        """Whether arrays are few enough to be written out."""
-        return all(0 < array.size <= self.few for array in arrays)
-
-    def slope(self, quantity: Quantity, by: str = "") -> str:
-        """The gradient of the output by a quantity, or of the quantity ``by`` another."""
-        top = self.name(quantity) if by else self.name(self.circuit.output)
-        return rf"\frac{{\partial {top}}}{{\partial {by or self.name(quantity)}}}"
-
-    def words(self, key: str, **values: Any) -> str:
-        """A text of the page."""
-        return words(key, self.lang, **values)
-
-    def shapes(self, pairs: list[tuple[str, Array]]) -> str:
-        """``G 4 × 3, W 3 × 2``: who meets in a product of arrays."""
-        return r",\quad ".join(rf"{name}\;\text{{{shape_text(array.shape)}}}" for name, array in pairs)
-
-
 def make_steps(circuit: Circuit, digits: int = 3, few: int = 6, lang: str = "en") -> list[Step]:
     """The steps of the walk back through ``circuit``, in its order."""
-    writer = _Writer(circuit, circuit.names(), digits, few, lang)
-    visited: dict[Quantity, int] = {}
-    steps = []
-    for quantity in circuit.order:
-        visited[quantity] = len(visited) + 1
-        steps.append(_step(quantity, visited, writer))
-    return steps
+    names = circuit.names()
+    writer = Writer(circuit, {q: latex_name(name) for q, name in names.items()}, digits, few, lang)
+    maker = _Maker(writer, names)
+    return [maker.step(quantity) for quantity in circuit.order]
 
 
-def _step(quantity: Quantity, visited: dict[Quantity, int], writer: _Writer) -> Step:
-    gradient = quantity.gradient
-    assert gradient is not None
-    name = writer.names[quantity]
-    slope = writer.slope(quantity)
-    shown = f"{slope} = {writer.value(gradient)}" if writer.small(gradient) else slope
-    incoming = [(_sender(path, writer), _came(path, writer)) for path in quantity.paths]
-    step = Step(
-        visited[quantity], quantity, name, _equation(quantity, writer), _why_now(quantity, visited, writer), "",
-        incoming, "", shown,
-    )  # fmt: skip
-    if len(quantity.paths) > 1:
+class _Maker:
+    def __init__(self, writer: Writer, names: dict[Quantity, str]) -> None:
+        self.writer, self.names = writer, names
+        self.visited: dict[Quantity, int] = {}
+
+    def step(self, quantity: Quantity) -> Step:
+        """One visit, with all that is to be said about it."""
+        writer, gradient, name = self.writer, quantity.gradient, self.names[quantity]
+        assert gradient is not None
+        number = self.visited[quantity] = len(self.visited) + 1
+        slope = writer.slope(quantity)
+        step = Step(
+            number,
+            quantity,
+            name,
+            self._equation(quantity),
+            self._why_now(quantity),
+            [(self._sender(path), self._came(path)) for path in quantity.paths],
+            f"{slope} = {writer.value(gradient)}" if writer.small(gradient) else f"{slope}: {self._shape(gradient)}",
+        )
+        if len(quantity.paths) > 1:
+            step.total = self._total(quantity)
+            output = self.names[writer.circuit.output]
+            step.why_add = writer.words("why add", count=len(quantity.paths), name=name, output=output)
+        step.onward = [self._onward(path) for path in quantity.sent]
+        if quantity.node.op is None:
+            ending = "ends at parameter" if quantity.kind == "parameter" else "ends at input"
+            step.ending = writer.words(ending, name=name)
+        return step
+
+    def _equation(self, quantity: Quantity) -> str:
+        """``q = x + y = (-2) + 5 = 3``; for large arrays without the numbers."""
+        writer, parts = self.writer, [self.writer.name(quantity)]
+        if quantity.node.op is not None:
+            parts.append(writer.computed(quantity))
+            if writer.small(quantity.value, *(source.value for source in quantity.inputs)):
+                parts.append(writer.fill(writer.formula(quantity).forward, quantity, writer.numbers))
+        if writer.small(quantity.value):
+            return chain(*parts, writer.value(quantity.value))
+        return f"{chain(*parts)},\\quad {self._shape(quantity.value)}"
+
+    def _shape(self, array: Array) -> str:
+        return rf"\text{{{self.writer.shape(array)}}}"
+
+    def _why_now(self, quantity: Quantity) -> str:
+        words, name = self.writer.words, self.names[quantity]
+        if quantity is self.writer.circuit.output:
+            return words("first" if quantity.shape == () else "first array", name=name)
+        users = list(dict.fromkeys(path.user for path in quantity.paths))
+        listed = ", ".join(f"{self.names[user]} ({words('step', number=self.visited[user])})" for user in users)
+        return words("now one" if len(users) == 1 else "now many", name=name, users=listed)
+
+    # ---- what comes in
+
+    def _sender(self, path: Path) -> str:
+        which = self._which(path.user, path.position)
+        return self.names[path.user] + (f" ({which})" if which else "")
+
+    def _which(self, user: Quantity, position: int) -> str:
+        """Which input it is, where one quantity is several of them."""
+        source = user.inputs[position]
+        twice = sum(other is source for other in user.inputs) > 1
+        return self.writer.words("which", number=position + 1) if twice else ""
+
+    def _came(self, path: Path) -> str:
+        small = self.writer.small(path.gradient)
+        return self.writer.value(path.gradient) if small else self._shape(path.gradient)
+
+    def _total(self, quantity: Quantity) -> str:
+        writer, slope = self.writer, self.writer.slope(quantity)
         parts = [path.gradient for path in quantity.paths]
         if writer.small(*parts):
             added = " + ".join(writer.value(part, alone=i == 0) for i, part in enumerate(parts))
-            step.total = f"{slope} = {added} = {writer.value(gradient)}"
-        else:
-            step.total = f"{slope} = " + " + ".join(_via(path, writer) for path in quantity.paths)
-        step.why_add = writer.words(
-            "why add", count=len(parts), name=name, output=writer.names[writer.circuit.output]
-        )
-    step.onward = [_onward(quantity, *part, writer) for part in backward_parts(quantity, gradient)]
-    if quantity.node.op is None:
-        step.ending = writer.words("ends at parameter" if quantity.kind == "parameter" else "ends at input", name=name)
-    return step
+            return chain(slope, added, writer.value(quantity.gradient))
+        return chain(slope, " + ".join(closed(writer.part(path)) for path in quantity.paths))
 
+    # ---- what goes out
 
-def _sender(path: Path, writer: _Writer) -> str:
-    source = path.user.inputs[path.position]
-    twice = sum(other is source for other in path.user.inputs) > 1
-    which = f" ({writer.words('which', number=path.position + 1)})" if twice else ""
-    return writer.names[path.user] + which
+    def _onward(self, path: Path) -> Onward:
+        writer, quantity, position, part = self.writer, path.user, path.position, path.gradient
+        source, formula = quantity.inputs[position], writer.formula(quantity)
+        local, flow = self._by_element(path, formula) if formula.derivatives else ("", self._as_whole(path, formula))
+        shapes = note = ""
+        if (formula.flows and part.ndim) or not writer.small(part, quantity.value):
+            shapes = self._shapes(path, formula)
+        if path.spread.shape != part.shape:
+            small, large = writer.shape(part), writer.shape(path.spread)
+            note = writer.words("repeated", name=self.names[source], small=small, large=large)
+        return Onward(self.names[source], self._which(quantity, position), local, flow, shapes, note)
 
-
-def _came(path: Path, writer: _Writer) -> str:
-    if writer.small(path.gradient):
-        return writer.value(path.gradient)
-    return rf"\text{{{shape_text(path.gradient.shape, writer.lang)}}}"
-
-
-def _via(path: Path, writer: _Writer) -> str:
-    source = path.user.inputs[path.position]
-    return rf"\left({writer.slope(source)}\right)_{{\mathrm{{{writer.words('via')}}}\,{writer.name(path.user)}}}"
-
-
-def _why_now(quantity: Quantity, visited: dict[Quantity, int], writer: _Writer) -> str:
-    name = writer.names[quantity]
-    if quantity is writer.circuit.output:
-        return writer.words("first" if quantity.shape == () else "first array", name=name)
-    users = list(dict.fromkeys(path.user for path in quantity.paths))
-    listed = ", ".join(f"{writer.names[user]} ({writer.words('step', number=visited[user])})" for user in users)
-    return writer.words("now one" if len(users) == 1 else "now many", name=name, users=listed)
-
-
-def _equation(quantity: Quantity, writer: _Writer) -> str:
-    """``q = x + y = (-2) + 5 = 3``; for large arrays without the numbers."""
-    name, value, op = writer.name(quantity), quantity.value, quantity.node.op
-    small = writer.small(value)
-    if op is None:
-        return f"{name} = {writer.value(value)}" if small else name
-    formula = formula_of(op, [source.shape for source in quantity.inputs]).forward
-    parts = [name, _filled(formula, quantity, writer, writer.name)]
-    if writer.small(value, *(source.value for source in quantity.inputs)):
-        parts.append(_filled(formula, quantity, writer, lambda q: writer.value(q.value, alone=False)))
-    if small:
-        parts.append(writer.value(value))
-    return _chain(parts)
-
-
-def _filled(template: str, quantity: Quantity, writer: _Writer, write: Callable[[Quantity], str], g: str = "") -> str:
-    """A formula with names, or numbers, in its places."""
-    places = dict(zip(("x", "y", "w"), map(write, quantity.inputs[:3]), strict=False))
-    scalar = quantity.shape == () and all(source.shape == () for source in quantity.inputs)
-    return fill(template, {**places, "z": write(quantity), "g": g, "m": r"\cdot" if scalar else r"\odot"})
-
-
-def _onward(quantity: Quantity, position: int, spread: Array, part: Array, writer: _Writer) -> Onward:
-    source = quantity.inputs[position]
-    formula = formula_of(quantity.node.op, [q.shape for q in quantity.inputs])  # type: ignore[arg-type]
-    twice = sum(other is source for other in quantity.inputs) > 1
-    which = writer.words("which", number=position + 1) if twice else ""
-    local = flow = ""
-    if formula.derivatives:
-        local, flow = _by_element(quantity, position, formula, spread, part, writer)
-    else:
-        flow = _as_whole(quantity, position, formula, part, writer)
-    shapes = ""
-    if (formula.flows and part.ndim) or not writer.small(part, quantity.value):
-        pairs = [(writer.slope(quantity), quantity.value)] + [
+    def _shapes(self, path: Path, formula: Formula) -> str:
+        """The shapes of what meets, and of what comes of it."""
+        writer, quantity = self.writer, path.user
+        template = formula.flows[path.position] or "" if formula.flows else ""
+        met = [(writer.slope(quantity), quantity.value)]
+        met += [
             (writer.name(q), q.value)
-            for letter, q in zip("xyw", quantity.inputs, strict=False)
-            if formula.flows and f"${letter}" in (formula.flows[position] or "")
+            for q, place in zip(quantity.inputs, "xyw", strict=False)
+            if f"${place}" in template
         ]
-        shapes = writer.shapes(pairs) + r"\;\to\;" + writer.shapes([(writer.slope(source), part)])
-    note = ""
-    if spread.shape != part.shape:
-        note = writer.words(
-            "repeated",
-            name=writer.names[source],
-            small=shape_text(part.shape, writer.lang),
-            large=shape_text(spread.shape, writer.lang),
+        pairs = [rf"{name}\;{self._shape(array)}" for name, array in met]
+        return (
+            r",\quad ".join(pairs)
+            + rf"\;\to\;{writer.slope(quantity.inputs[path.position])}\;{self._shape(path.gradient)}"
         )
-    return Onward(writer.names[source], which, local, flow, shapes, note)
 
+    def _by_element(self, path: Path, formula: Formula) -> tuple[str, str]:
+        """The local derivative, and the chain rule with it: gradient in, times derivative, gives gradient out."""
+        writer, quantity, position = self.writer, path.user, path.position
+        source, spread = quantity.inputs[position], path.spread
+        template = formula.derivatives[position] or "0"
+        derivative = writer.fill(template, quantity)
+        local = [writer.slope(quantity, source), derivative]
+        flow = [writer.slope(source), f"{writer.slope(quantity)} {times(spread)} {closed(derivative)}"]
+        if writer.small(spread, *(q.value for q in (quantity, *quantity.inputs))):
+            factor = derivative
+            if "$" in template:
+                slope = _local_value(quantity, position)
+                local += [writer.fill(template, quantity, writer.numbers), writer.value(slope)]
+                factor = writer.value(slope, alone=False)
+            came = writer.value(quantity.gradient, alone=False)
+            flow += [f"{came} {times(spread)} {closed(factor)}", writer.value(spread)]
+            if spread.shape != path.gradient.shape:
+                return chain(*local), chain(*flow) + rf" \to {writer.value(path.gradient)}"
+        return chain(*local), chain(*flow)
 
-def _by_element(
-    quantity: Quantity, position: int, formula: Formula, spread: Array, part: Array, writer: _Writer
-) -> tuple[str, str]:
-    """The local derivative, and the chain rule with it: gradient in, times derivative, gives gradient out."""
-    source, template = quantity.inputs[position], formula.derivatives[position] or "0"
-    derivative = _filled(template, quantity, writer, writer.name)
-    local = [writer.slope(quantity, writer.name(source)), derivative]
-    flow = [writer.slope(source), f"{writer.slope(quantity)} {_times(spread)} {_closed(derivative)}"]
-    small = writer.small(spread, *(q.value for q in (quantity, *quantity.inputs)))
-    if small:
-        factor = derivative
-        if "$" in template:
-            slope = _local_value(quantity, position)
-            numbers = _filled(template, quantity, writer, lambda q: writer.value(q.value, alone=False))
-            local += [numbers, writer.value(slope)]
-            factor = writer.value(slope, alone=False)
-        came = writer.value(np.asarray(quantity.gradient), alone=False)
-        flow.append(f"{came} {_times(spread)} {_closed(factor)}")
-        if spread.shape != part.shape:
-            flow += [writer.value(spread), rf"\to {writer.value(part)}"]
-        else:
+    def _as_whole(self, path: Path, formula: Formula) -> str:
+        """The gradient that a product of matrices, a sum or a movement sends on."""
+        writer, quantity, part = self.writer, path.user, path.gradient
+        template = formula.flows[path.position] or "0"
+        flow = [writer.slope(quantity.inputs[path.position]), writer.fill(template, quantity, g=writer.slope(quantity))]
+        met = [q.value for place, q in zip("xyw", quantity.inputs, strict=False) if f"${place}" in template]
+        if writer.small(part, np.asarray(quantity.gradient), *met):
+            came = writer.value(quantity.gradient, alone=False)
+            flow.append(writer.fill(template, quantity, writer.numbers, came))
+        if writer.small(part):
             flow.append(writer.value(part))
-    return _chain(local), _chain(flow)
+        return chain(*flow)
 
 
 def _local_value(quantity: Quantity, position: int) -> Array:
     """The local derivative itself: what a gradient of ones becomes."""
     ones = np.ones(quantity.shape, quantity.node.aval.dtype)
-    return next(spread for i, spread, _ in backward_parts(quantity, ones) if i == position)
-
-
-def _as_whole(quantity: Quantity, position: int, formula: Formula, part: Array, writer: _Writer) -> str:
-    source, template = quantity.inputs[position], formula.flows[position] or "0"
-    flow = [writer.slope(source), _filled(_raised(template), quantity, writer, writer.name, writer.slope(quantity))]
-    inputs = [q.value for letter, q in zip("xyw", quantity.inputs, strict=False) if f"${letter}" in template]
-    if writer.small(part, np.asarray(quantity.gradient), *inputs):
-        came = writer.value(np.asarray(quantity.gradient), alone=False)
-        flow.append(_filled(template, quantity, writer, lambda q: writer.value(q.value, alone=False), came))
-    if writer.small(part):
-        flow.append(writer.value(part))
-    return _chain(flow)
-
-
-def _raised(template: str) -> str:
-    """A fraction that is raised stands in parentheses."""
-    return template.replace("$g^", r"\left($g\right)^")
-
-
-def _times(array: Array) -> str:
-    return r"\cdot" if array.ndim == 0 else r"\odot"
-
-
-def _closed(factor: str) -> str:
-    """In parentheses if it is a sum or begins with a minus."""
-    depth = 0
-    for i, character in enumerate(factor):
-        depth += character in "({[" or 0
-        depth -= character in ")}]" or 0
-        if depth == 0 and (character == "+" or (character == "-" and (i == 0 or factor[i - 1] == " "))):
-            return rf"\left({factor}\right)"
-    return factor
-
-
-def _chain(parts: list[str]) -> str:
-    """Parts joined by equals signs, each once."""
-    kept = parts[:1]
-    for part in parts[1:]:
-        # A negative number needs no parentheses where it stands alone.
-        alone = re.sub(r"^\((-[^()]*)\)$", r"\1", part)
-        if alone != kept[-1]:
-            kept.append(alone)
-    joined = " = ".join(kept)
-    return joined.replace(r"= \to", r"\to")
+    return next(path.spread for path in send_back(quantity, ones) if path.position == position)

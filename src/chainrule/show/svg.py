@@ -156,7 +156,8 @@ class Block:
             for i, column in enumerate(columns):
                 right += column + (7.0 if i else 0.0)
                 parts += [
-                    text(right, y + size - 1.5 + line * j, row[i], f"cr-{self.role}", "end") for j, row in enumerate(rows)
+                    text(right, y + size - 1.5 + line * j, row[i], f"cr-{self.role}", "end")
+                    for j, row in enumerate(rows)
                 ]
             if summary.brackets:
                 path = f"M{x + 3:.1f} {y:.1f}h-2.5v{high:.1f}h2.5M{x + width - 3:.1f} {y:.1f}h2.5v{high:.1f}h-2.5"

@@ -30,6 +30,8 @@ Array = np.ndarray[Any, Any]
 
 #: Seconds between looks at callbacks, the clock and Ctrl-C.
 _SECONDS_A_CALL = 0.05
+#: What compiling a step takes, about; runs that are over by then are not compiled.
+_SECONDS_TO_COMPILE = 0.5
 #: Bytes of predictions that one call may put out.
 _MOST_BYTES = 32 << 20
 
@@ -42,7 +44,17 @@ def why_eager(trainer: Trainer) -> str | None:
         return "L-BFGS decides by the values that it meets"
     if local.mode.watch is not None:
         return "watch_nan looks at every op"
+    steps = trainer.epochs * len(trainer.feed)
+    if config.backend == "auto" and steps * _eager_seconds(trainer) < _SECONDS_TO_COMPILE:
+        return f"{steps} steps are over before a program is compiled"
     return None
+
+
+def _eager_seconds(trainer: Trainer) -> float:
+    """About what an eager step takes: a guess from sizes alone, so that the same run always goes the same way."""
+    weights = sum(p.numel() for p in trainer.model.parameters())
+    layers = sum(1 for _ in trainer.model.modules())
+    return 1e-4 + 3e-5 * layers + 6 * weights * trainer.feed.loader.batch_size / 5e10
 
 
 class CompiledSteps:
@@ -56,6 +68,7 @@ class CompiledSteps:
         self.trainer = trainer
         self._step = chainrule.compile(self._train_step)
         self._gather = chainrule.compile(self._gather_and_train)
+        self._bytes_a_step = 0
         #: What a step takes, once that is known.
         self._seconds = math.inf
 
@@ -106,22 +119,33 @@ class CompiledSteps:
         epoch = iter(feed.loader)
         keep = bool(trainer.metrics) or trainer.events.wants_batches(trainer)
         while True:
-            rows = epoch.rows(self._most_steps(arrays))  # type: ignore[attr-defined]
+            rows = epoch.rows(self._most_steps())  # type: ignore[attr-defined]
             if rows is None:
                 return
             if lookup is not None:
                 rows = lookup[rows]
             started = time.perf_counter()
-            results = self._gather.scan([given, v, keep], [Tensor._wrap(rows)])
-            self._note_time((time.perf_counter() - started) / len(rows), len(rows))
+            if rows.shape[1] == feed.loader.batch_size or not self._rest_is_short():
+                results = self._gather.scan([given, v, keep], [Tensor._wrap(rows)])
+                self._note_time((time.perf_counter() - started) / len(rows), len(rows))
+            else:
+                # The last, smaller batch would be a program of its own.
+                results = [x.reshape((1, *x.shape)) for x in self._gather_and_train(given, v, keep, Tensor._wrap(rows[0]))]
             predictions = results[1].numpy() if keep else None
+            self._bytes_a_step = 0 if predictions is None else predictions[0].nbytes
             batches = _Rows(feed, arrays, weights, rows, predictions, results[0], v is not None)
             yield StepResults(results[0].numpy(), batches)
 
-    def _most_steps(self, arrays: tuple[Array, ...]) -> int:
+    def _rest_is_short(self) -> bool:
+        """Whether all last batches of the run take less time than a program for them would."""
+        seconds = self.trainer.epochs * _eager_seconds(self.trainer)
+        return config.backend == "auto" and seconds < _SECONDS_TO_COMPILE
+
+    def _most_steps(self) -> int:
         """Steps in the next call: as many as its time allows, and no more than a callback is willing to miss."""
         by_time = 1 if math.isinf(self._seconds) else max(1, int(_SECONDS_A_CALL / max(self._seconds, 1e-9)))
-        return min(by_time, self.trainer.events.steps_to_look(self.trainer))
+        by_memory = max(1, _MOST_BYTES // max(1, self._bytes_a_step))
+        return min(by_time, by_memory, self.trainer.events.steps_to_look(self.trainer))
 
     def _note_time(self, seconds: float, steps: int) -> None:
         # The first calls compile: their time says nothing. After that, calls grow no more than fourfold at once.

@@ -16,7 +16,7 @@ __all__ = ["BARRIER", "Phases", "ranges", "shards"]
 #: Multiplications from which a product of matrices is worth a barrier, and from which it is cut finer.
 _LARGE_PRODUCT, _HUGE_PRODUCT = 1 << 19, 1 << 26
 #: Scalar operations from which a loop is worth a barrier.
-_LARGE_LOOP = 1 << 16
+_LARGE_LOOP = 1 << 18
 _LOOP_SHARDS = 16
 
 #: A barrier for ``threads`` threads: the last one to come opens it by counting up the second word. Who waits long lets

@@ -12,8 +12,24 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends.numpy.text import (
-    AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, XOR, Text, axes_text, binary, bound, call, literal, minus, strong,
-    type_name, unary,
+    AND,
+    ATOM,
+    COMPARE,
+    OR,
+    POWER,
+    PRODUCT,
+    SUM,
+    XOR,
+    Text,
+    axes_text,
+    binary,
+    bound,
+    call,
+    literal,
+    minus,
+    strong,
+    type_name,
+    unary,
 )  # fmt: skip
 from chainrule.core.aval import Aval, bool_, float64, is_float
 from chainrule.core.errors import GraphError
@@ -76,6 +92,8 @@ def _arithmetic(inputs: Sequence[Text], avals: Sequence[Aval]) -> Sequence[Text]
 
 @writes("add")
 def _add(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
+    if len(inputs) == 1:  # x + x
+        return binary("*", PRODUCT, Text("2"), inputs[0])
     x, y = _arithmetic(inputs, avals)
     if node.aval.dtype is not bool_:
         if (right := minus(y)) is not None:

@@ -84,7 +84,7 @@ class Landmarks:
         for node in self.forward:
             outside = network is not None and (node.scope is None or _root(node.scope) is not network)
             layer = next((owned[i] for i in self.operands[node] if owned.get(i)), None)
-            if node.op.name in ("affine", "matmul") or kind_of(node.scope) == "Embedding" and layer:  # type: ignore[union-attr]
+            if node.op.name in ("affine", "matmul") or (kind_of(node.scope) == "Embedding" and layer):  # type: ignore[union-attr]
                 last += not outside
                 suffix = str(last)
             if layer:
@@ -104,7 +104,9 @@ class Landmarks:
                 groups[gradient] = groups[origin]
         for node in self.nodes:
             if node not in groups and self.stages[node] % 3 == BACKWARD:
-                behind = [groups[i] for i in self.operands[node] if self.stages.get(i, 0) % 3 == BACKWARD and i in groups]
+                behind = [
+                    groups[i] for i in self.operands[node] if self.stages.get(i, 0) % 3 == BACKWARD and i in groups
+                ]
                 groups[node] = calls.get(id(node.scope), min(behind, default=_LAST))
         order = list(self.inputs)
         for node in self.nodes:
@@ -218,7 +220,9 @@ class Landmarks:
             base = "mask"
         else:
             base = _INNER.get(op.name, _FUNCTIONS.get(op.name, "value"))
-        return base + (suffix if base in ("mean", "var", "centred", "inv_std", "scale", "mask", "xhat", "h", "z") else "")
+        return base + (
+            suffix if base in ("mean", "var", "centred", "inv_std", "scale", "mask", "xhat", "h", "z") else ""
+        )
 
     def _difference(self, node: Node) -> str:
         left, right = self.operands[node]

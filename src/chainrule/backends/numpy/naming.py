@@ -110,7 +110,7 @@ def _add_suffixes(layers: list[Layer]) -> None:
         if len(words) < len(path):
             counts[words] = max(1, counts.get(words, 0) + (layer.kind not in _FOLLOWERS))
             suffix += str(counts[words])
-        kind, again = layer.kind in _FOLLOWERS and layer.kind or "", suffix
+        kind, again = (layer.kind in _FOLLOWERS and layer.kind) or "", suffix
         for letter in "bcdefghij":
             if (kind, again) not in seen:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,12 +11,15 @@ import numpy as np
 from chainrule.core.aval import bool_
 
 __all__ = [
-    "AND", "ATOM", "COMPARE", "OR", "POWER", "PRODUCT", "SUM", "UNARY", "XOR", "Text", "axes_text", "binary", "bound",
-    "call", "literal", "minus", "strong", "type_name", "unary",
+    "AND", "ATOM", "COMPARE", "OR", "POWER", "PRODUCT", "SUM", "UNARY", "WIDTH", "XOR", "Text", "axes_text", "binary",
+    "bound", "call", "literal", "minus", "strong", "type_name", "unary", "wrapped",
 ]  # fmt: skip
 
 #: How tightly Python's operators bind, from loose to tight; an atom is a name, a number, a call or an index.
 COMPARE, OR, XOR, AND, SUM, PRODUCT, UNARY, POWER, ATOM = range(9)
+
+#: How long a line of code is, without its indent and remark.
+WIDTH = 76
 
 
 class Text(NamedTuple):
@@ -103,3 +107,15 @@ def axes_text(axes: Sequence[int], ndim: int, keepdims: bool, keyword: str = "ax
     if keepdims:
         arguments.append("keepdims=True")
     return arguments
+
+
+def wrapped(start: str, items: Sequence[str], end: str) -> list[str]:
+    """``start``, the items and ``end``, on several lines if that is too long for one; ``start`` is then an open bracket."""
+    line = start + ", ".join(items) + end
+    if len(line) <= WIDTH + 8:
+        return [line]
+    indent = " " * (len(start) - len(start.lstrip()))
+    inner = textwrap.wrap(
+        ", ".join(items) + ",", WIDTH + 8, initial_indent=f"{indent}    ", subsequent_indent=f"{indent}    "
+    )
+    return [start, *inner, indent + end]

@@ -40,7 +40,7 @@ def make_model(case: Case, weights: list[Array], pictures: bool) -> Any:
     if case.output == "sigmoid":
         layers.append(nn.Sigmoid())
     model = nn.Sequential(*layers)
-    linear = [layer for layer in model if isinstance(layer, nn.Linear)]
+    linear: list[Any] = [layer for layer in model if isinstance(layer, nn.Linear)]
     for layer, weight, bias in zip(linear, weights[::2], weights[1::2], strict=True):
         layer.weight.data, layer.bias.data = cr.tensor(weight), cr.tensor(bias)
     return model

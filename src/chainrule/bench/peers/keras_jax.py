@@ -50,7 +50,7 @@ class Model:
     def _initial(self, weights: list[Array]) -> list[Array]:
         """Keras' list of weights, W as (inputs, outputs), what belongs to batch normalisation as it is."""
         given = [w.T if w.ndim == 2 else w for w in weights]
-        stored = []
+        stored: list[Array] = []
         for layer in self.model.layers:
             dense = bool(layer.weights) and "kernel" in [v.name for v in layer.weights]
             stored += [given.pop(0), given.pop(0)] if dense else layer.get_weights()

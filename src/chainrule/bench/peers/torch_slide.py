@@ -23,7 +23,7 @@ class Program:
         from torch import nn
         from torch.utils.data import DataLoader, Dataset
 
-        class XorDataset(Dataset):  # type: ignore[type-arg]
+        class XorDataset(Dataset):
             def __init__(self) -> None:
                 self.x, self.y = torch.from_numpy(arrays.x), torch.from_numpy(arrays.y)
 

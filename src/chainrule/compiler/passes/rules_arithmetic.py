@@ -113,7 +113,7 @@ def negative_of_negative(build: Builder, node: Node, x: Node) -> Node | None:
 def power_by_number(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
     """``x ** 2 -> square(x)``; 0, 1, 3, and of floats 0.5, -0.5, -1 in their ways.
 
-    Within two roundings; but at -0.0 and -inf roots have the square root's answer (``sqrt(-inf)`` is NaN, ``pow`` inf).
+    Within two roundings; at -0.0 and -inf with the square root's answers (-0.0 and NaN), where C's ``pow`` has 0 and inf.
     """
     exponent, dtype = number(y), node.aval.dtype
     if exponent == 0:

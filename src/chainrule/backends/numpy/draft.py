@@ -1,0 +1,211 @@
+"""The statements of a listing: what is written in one line, what gets a name, and in which order lines stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chainrule.backends.numpy.constants import array_lines, array_text
+from chainrule.backends.numpy.expressions import REPEATED, expression, place_text
+from chainrule.backends.numpy.landmarks import Landmarks
+from chainrule.backends.numpy.naming import Labels
+from chainrule.backends.numpy.prepare import numbers
+from chainrule.backends.numpy.text import ATOM, UNARY, WIDTH, Text, axes_text, bound, strong, type_name
+from chainrule.compiler.program import Program
+from chainrule.core.graph import Node
+from chainrule.ops.index import IndexAdd
+from chainrule.ops.shape import Transpose
+
+__all__ = ["Draft", "Statement"]
+
+
+@dataclass
+class Statement:
+    """One or a few lines that give names to values."""
+
+    lines: list[str]
+    targets: tuple[Node, ...]
+    reads: set[Node]
+    #: Sections, paragraphs, and the order in which the program computes.
+    place: tuple[int, int, int]
+    shape: str = ""
+    remark: str = ""
+    #: Nodes that are computed here.
+    holds: set[Node] = field(default_factory=set)
+
+
+class Draft:
+    """Writes statements for some nodes of a program."""
+
+    def __init__(
+        self, program: Program, nodes: Sequence[Node], operands: Mapping[Node, Sequence[Node]], outputs: Iterable[Node],
+        names: Mapping[Node, str], wanted: Mapping[Node, str], marks: Landmarks, labels: Labels,
+    ) -> None:  # fmt: skip
+        self.program, self.nodes, self.operands, self.marks, self.labels = program, nodes, operands, marks, labels
+        self.outputs = set(outputs)
+        #: Inputs and values that have a name by now; the wanted ones get theirs when they are written.
+        self.names = dict(names)
+        self.wanted = dict(wanted)
+        self.weak = numbers(program)
+        self.position = {node: i for i, node in enumerate(nodes)}
+        self.texts: dict[Node, Text] = {}
+        #: What a text that has no name of its own reads, and which nodes it holds.
+        self.reads: dict[Node, set[Node]] = {}
+        self.holds: dict[Node, set[Node]] = {}
+        self.statements: list[Statement] = []
+        self.constants: list[list[str]] = []
+        self.uses = self._count_uses()
+        for node in nodes:
+            self._write(node)
+
+    def _count_uses(self) -> dict[Node, int]:
+        """How often a value is used; what is used transposed counts as used itself."""
+        uses = dict.fromkeys(self.outputs, 1)
+        for node in reversed(self.nodes):
+            for operand in self.operands[node]:
+                uses[operand] = uses.get(operand, 0) + (max(uses.get(node, 1), 1) if _glance(node) else 1)
+        return uses
+
+    # ---- one node
+
+    def _write(self, node: Node) -> None:
+        """Write ``node``: a statement of its own, or a text that a later one takes up."""
+        op = node.op
+        assert op is not None
+        operands = self.operands[node]
+        name = self.wanted.get(node)
+        if op.name in REPEATED:
+            self._need_name(operands[:1])
+        if isinstance(op, IndexAdd) or op.name == "log_softmax":
+            self._write_lines(node, [self._text(i) for i in operands])
+            return
+        room = WIDTH - len(f"{name} = ") if name else WIDTH - 16
+        while True:
+            arguments = [self._text(i) for i in operands]
+            text = expression(node, arguments, [i.aval for i in operands])
+            if len(text.code) <= room:
+                break
+            seen = [i.inputs[0] if _glance(i) else i for i in operands]
+            long = [i for i in seen if i not in self.names and i in self.reads and len(self.texts[i].code) > 8]
+            if not long:
+                break
+            self._need_name([max(long, key=lambda i: len(self.texts[i].code))])
+        self.texts[node] = text
+        self.reads[node] = set().union(*(self._read_by(i) for i in operands))
+        self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in operands if i not in self.names))
+        many = self.uses.get(node, 0) > 1 and not _glance(node) and not (text.weak and text.rank >= UNARY)
+        if name or node in self.outputs or many:
+            self._need_name([node])
+
+    def _text(self, node: Node) -> Text:
+        """How ``node`` is referred to: by its name if it has one."""
+        if node in self.names:
+            return Text(self.names[node], ATOM, "names" if node in self.weak else "")
+        if _glance(node):
+            return Text(f"{bound(self._text(node.inputs[0]), ATOM)}.T")
+        if node not in self.texts:
+            self._write_constant(node)
+        return self.texts[node] if node not in self.names else Text(self.names[node])
+
+    def _read_by(self, node: Node) -> set[Node]:
+        if node in self.names:
+            return {node}
+        return self._read_by(node.inputs[0]) if _glance(node) else self.reads.get(node, set())
+
+    def _need_name(self, nodes: Sequence[Node]) -> None:
+        """Give these values a name and a statement, if they have none."""
+        for node in nodes:
+            if node in self.names:
+                continue
+            text = self._text(node)
+            if node in self.names or (node.op is None and text.weak):
+                continue
+            if node in self.outputs:
+                text = strong(text, node.aval.dtype)
+            name = self._name(node)
+            self._add(node, self._folded(f"{name} = {text.code}"), self.reads.get(node, set()))
+
+    def _name(self, node: Node) -> str:
+        """The name that is wanted, or that of a gradient by what it is of, or one by the kind of op."""
+        if node in self.wanted:
+            self.names[node] = self.wanted[node]
+        else:
+            origin = self.marks.sources.get(node)
+            base = self.marks.plain(node)
+            if origin is not None and origin is not node:
+                base = f"d{self.names.get(origin) or self.marks.plain(origin)}"
+            self.names[node] = self.labels.take(base)
+        return self.names[node]
+
+    def _add(self, node: Node, lines: list[str], reads: set[Node]) -> None:
+        stage = self.marks.stages.get(node, 0)
+        group = self.marks.groups.get(node, 0)
+        place = (stage, -group if stage % 3 == 1 else group, self.position.get(node, -1))
+        statement = Statement(
+            lines, (node,), reads - {node}, place, str(node.aval.shape), self.marks.remarks.get(node, "")
+        )
+        statement.holds = self.holds.get(node, {node})
+        self.statements.append(statement)
+
+    @staticmethod
+    def _folded(line: str) -> list[str]:
+        """A line that is too long, on several lines between parentheses."""
+        if len(line) <= WIDTH + 4:
+            return [line]
+        import textwrap
+
+        name, _, code = line.partition(" = ")
+        pieces = textwrap.wrap(code, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+        return [f"{name} = (", *(f"    {piece}" for piece in pieces), ")"]
+
+    # ---- what takes more than an expression
+
+    def _write_lines(self, node: Node, arguments: list[Text]) -> None:
+        """Ops that are written as two statements: adding into places, and log-probabilities."""
+        self.reads[node] = set().union(*(self._read_by(i) for i in self.operands[node]))
+        self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in self.operands[node] if i not in self.names))
+        name = self._name(node)
+        op = node.op
+        if isinstance(op, IndexAdd):
+            value, *indexes = arguments
+            place = place_text(op.entries, indexes)
+            first = f"{name} = np.zeros({node.aval.shape}, {type_name(node.aval.dtype)})"
+            if not indexes:
+                second = f"{name}[{place}] = {value.code}"
+            elif self._distinct(op, self.operands[node][1:]):
+                second = f"{name}[{place}] += {value.code}"
+            else:
+                if len(op.entries) > 1:
+                    place = f"np.s_[{place}]" if ":" in place else f"({place})"
+                second = f"np.add.at({name}, {place}, {value.code})"
+        else:
+            x, axis = arguments[0].code, ", ".join(axes_text((op.axis,), node.aval.ndim + 1, True))  # type: ignore[union-attr]
+            shifted = self.labels.take("shifted")
+            first = f"{shifted} = {x} - {x}.max({axis})"
+            second = f"{name} = {shifted} - np.log(np.exp({shifted}).sum({axis}))"
+        self._add(node, [*self._folded(first), *self._folded(second)], self.reads[node])
+
+    def _distinct(self, op: IndexAdd, indexes: Sequence[Node]) -> bool:
+        """Whether no place comes twice, because one index counts the rows."""
+        text = next((self.texts[i].code for i in indexes if i.value is not None and i in self.texts), "")
+        return text.startswith("np.arange") and all(e[0] == "array" for e in op.entries) and indexes[0].aval.ndim == 1
+
+    def _write_constant(self, node: Node) -> None:
+        text = array_text(node.value)
+        if text is None:
+            name = self.labels.take("CONSTANT")
+            self.constants.append(array_lines(name, node.value, WIDTH))
+            text = Text(name)
+        self.texts[node] = text
+        if (len(text.code) > 16 and self.uses.get(node, 0) > 1) or (
+            self.uses.get(node, 0) > 1 and "arange" in text.code
+        ):
+            user = next(n for n in self.nodes if node in self.operands[n])
+            self.marks.stages[node], self.marks.groups[node] = self.marks.stages[user], self.marks.groups[user]
+            self.position[node] = self.position[user]
+            self._need_name([node])
+
+
+def _glance(node: Node) -> bool:
+    """``x.T`` is no more than a look at x: it is written again wherever it is used."""
+    return isinstance(node.op, Transpose) and node.aval.ndim == 2

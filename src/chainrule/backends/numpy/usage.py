@@ -1,0 +1,85 @@
+"""The last part of a listing: made-up numbers of the right shapes, so that the file runs by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chainrule.backends.numpy.text import type_name, wrapped
+from chainrule.compiler.program import Program
+from chainrule.core.aval import bool_, is_float
+from chainrule.core.graph import Node
+from chainrule.ops.compare import Where
+from chainrule.ops.convert import Cast
+from chainrule.ops.index import Index
+from chainrule.ops.shape import Reshape
+
+__all__ = ["usage"]
+
+
+def usage(
+    program: Program, inputs: Mapping[Node, str], function: str, returned: Sequence[str], results: int
+) -> list[str]:
+    """A block that calls the function, a few times if it has a state, and prints what it returns."""
+    ranges = _index_ranges(program)
+    lines = ['if __name__ == "__main__":']
+    made = [f"    {name} = {_example(program, node, ranges)}" for node, name in inputs.items()]
+    if any("rng." in line for line in made):
+        lines.append("    rng = np.random.default_rng(0)")
+    lines += made
+    state, names = list(returned[results:]), list(inputs.values())
+    if not state or not set(state) <= set(names):
+        return [*lines, *wrapped(f"    print({function}(", names, "))")]
+    head, *middle = wrapped("        ", returned, " = ")
+    if middle:
+        head, middle[-1] = "        (", "        ) = "
+    target = [head, *middle]
+    lines += ["    for _ in range(10):", *target[:-1], *wrapped(f"{target[-1]}{function}(", names, ")")]
+    return [*lines, f"        print({', '.join(returned[:results]) or state[0]})"]
+
+
+def _example(program: Program, node: Node, ranges: Mapping[Node, int]) -> str:
+    """Numbers for one input: small weights, empty memories, and indexes that are in range."""
+    aval, kind, traced = node.aval, program.kinds.get(node, "argument"), program.names[node]
+    shape = str(aval.shape if aval.ndim != 1 else aval.size)
+    dtype = type_name(aval.dtype)
+    if kind == "setting":
+        return "0.1"
+    if kind in ("optimizer memory", "gradient"):
+        return f"np.{'ones' if traced.endswith('mu_product') else 'zeros'}({shape}, {dtype})"
+    if kind.startswith("random"):
+        return "np.int64(0)"
+    if not is_float(aval.dtype):
+        if aval.dtype is bool_:
+            return f"rng.random({shape}) < 0.5"
+        if not aval.ndim:
+            return f"{dtype}(0)"
+        high = ranges.get(node, 2)
+        return f"rng.integers(0, {high}, {shape}" + (")" if aval.dtype == "int64" else f", dtype={dtype})")
+    if traced.endswith("running_var"):
+        return f"np.ones({shape}, {dtype})"
+    if traced.endswith(("bias", "running_mean")):
+        return f"np.zeros({shape}, {dtype})"
+    draw = "standard_normal" if kind == "tensor" else "random"
+    drawn = f"rng.{draw}({shape}, dtype={dtype})" if aval.ndim else f"{dtype}(rng.{draw}())"
+    return f"0.1 * {drawn}" if kind == "tensor" else drawn
+
+
+def _index_ranges(program: Program) -> dict[Node, int]:
+    """For whole numbers that choose places in an array: how many places there are."""
+    ranges: dict[Node, int] = {}
+    for node in reversed(program.graph.nodes):
+        if isinstance(node.op, Index):
+            axis, rest = 0, iter(node.inputs[1:])
+            for kind, *_ in node.op.entries:
+                if kind == "array":
+                    _limit(ranges, next(rest), node.inputs[0].aval.shape[axis])
+                axis += kind not in ("new", "rest")
+        elif isinstance(node.op, (Cast, Reshape, Where)) and node in ranges:
+            for before in node.inputs:
+                if not is_float(before.aval.dtype) and before.aval.dtype is not bool_:
+                    _limit(ranges, before, ranges[node])
+    return ranges
+
+
+def _limit(ranges: dict[Node, int], node: Node, size: int) -> None:
+    ranges[node] = min(size, ranges.get(node, size))
