@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core.aval import Aval, canonical_dtype, is_float, promote_dtypes
 from chainrule.core.errors import DTypeError, GradientError, ShapeError
-from chainrule.core.graph import Graph, Node, Tap
+from chainrule.core.graph import Constant, Graph, Node, Tap
 from chainrule.core.modes import get_default_dtype, local
 from chainrule.core.traced import traced_value_error
 from chainrule.methods import Methods
@@ -99,6 +99,12 @@ class Tensor(Methods):
     def _wrap(array: Array) -> Tensor:
         """A tensor around an array of a supported dtype that nobody will change, without a copy."""
         return Tensor._of(Node.leaf(array))
+
+    @staticmethod
+    def _constant(data: Any) -> Tensor:
+        """A tensor that the library keeps for itself and never changes."""
+        array = np.asarray(data)
+        return Tensor._of(Constant(None, (), Aval.like(array), array))
 
     def _set_leaf(self, array: Array, requires_grad: bool) -> None:
         """Point to a new leaf that holds ``array``."""

@@ -31,7 +31,7 @@ def as_dtype(inputs: tuple[Any, ...], dtype: str) -> list[Any]:
     return [x.astype(dtype) if np.asarray(x).dtype.kind == "f" else np.asarray(x) for x in inputs]
 
 
-def check(op: Op, inputs: list[Any], backend: str) -> None:
+def check(op: Op, inputs: list[Any], backend: str, signs: bool = False) -> None:
     @cr.compile(backend=backend)
     def program(*tensors: Any) -> Any:
         return apply(op, *tensors)
@@ -49,10 +49,13 @@ def check(op: Op, inputs: list[Any], backend: str) -> None:
         return
     allowed = LOOSE[str(expected.dtype)] * LOOSER.get(op.name, 1)
     np.testing.assert_allclose(received, expected, rtol=allowed, atol=allowed * 1e-1, equal_nan=True)
+    if signs:
+        zero = expected == 0
+        np.testing.assert_array_equal(np.signbit(received[zero]), np.signbit(expected[zero]), "the sign of zero")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("op", "inputs"), samples())
+@pytest.mark.parametrize(("op", "inputs"), list(samples()))
 def test_samples(op: Op, inputs: tuple[Any, ...], backend: str) -> None:
     for dtype in ("float32", "float64"):
         check(op, as_dtype(inputs, dtype), backend)
@@ -71,21 +74,8 @@ ELEMENTWISE = sorted(
 def test_special_values(name: str, dtype: str, backend: str) -> None:
     """NaN, infinities, zeros of both signs, tiny and huge numbers: each alone, or each with each."""
     op: Any = REGISTRY[name].of()
-    values = SPECIAL.astype(dtype)
+    # Native sine and cosine state the range in which they are accurate.
+    values = (SPECIAL[np.abs(np.nan_to_num(SPECIAL)) < 1e4] if name in ("sin", "cos") else SPECIAL).astype(dtype)
     inputs = [values] if len(op.domain) == 1 else [a.ravel().copy() for a in np.meshgrid(values, values)]
-    check(op, inputs, backend)
-    if name not in ("sin", "cos"):
-        signs = [np.signbit(x) for x in _results(op, inputs, backend)]
-        zero = _results(op, inputs, backend)[1] == 0 if signs[0].size else signs[0]
-        if signs[0].dtype == bool and _results(op, inputs, backend)[1].dtype.kind == "f":
-            np.testing.assert_array_equal(signs[0][zero], signs[1][zero], err_msg="the sign of zero")
-
-
-def _results(op: Any, inputs: list[Any], backend: str) -> list[Any]:
-    program = cr.compile(lambda *tensors: apply(op, *tensors), backend=backend)
-    with np.errstate(all="ignore"):
-        expected = np.asarray(op.compute(*inputs))
-    received = program(*[cr.tensor(x) for x in inputs]).numpy()
-    if expected.dtype.kind != "f":
-        return [np.zeros(0), np.zeros(0)]
-    return [received, expected]
+    # Which zero is the larger is open.
+    check(op, inputs, backend, signs=name not in ("relu", "maximum", "minimum"))

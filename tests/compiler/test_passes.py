@@ -294,7 +294,7 @@ def test_streams_and_roles_are_kept() -> None:
     assert (after.inputs, after.names, after.results, after.carried, after.streams) == (
         program.inputs, program.names, program.results, program.carried, 1,
     )  # fmt: skip
-    assert after.carried == (0,) and after.names[after.inputs[0]] == "tensor0"
+    assert after.carried == (0,) and after.names[after.inputs[0]] == "w"
 
 
 def test_stages_that_are_kept() -> None:

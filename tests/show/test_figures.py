@@ -98,7 +98,11 @@ def test_a_small_network_shows_units_weights_and_biases() -> None:
     first, second = lines_of(figure)
     assert len(first.get_segments()) == 6 and len(second.get_segments()) == 3
     # Sorted by size: 0.25, 0.5, 1, -2, 3, -4.
-    assert [to_hex(c) for c in first.get_colors()] == [LIGHT.positive] * 3 + [LIGHT.negative, LIGHT.positive, LIGHT.negative]
+    assert [to_hex(c) for c in first.get_colors()] == [LIGHT.positive] * 3 + [
+        LIGHT.negative,
+        LIGHT.positive,
+        LIGHT.negative,
+    ]
     widths = np.array(first.get_linewidths())
     assert np.allclose(np.diff(widths) / np.diff([0.25, 0.5, 1, 2, 3, 4]), 2.5 / 4)
     dashed = [offset_dashes[1] is not None for offset_dashes in first.get_linestyles()]
@@ -155,7 +159,11 @@ def test_names_of_units() -> None:
 def test_layers_that_act_on_units_are_named_between_columns() -> None:
     net = nn.Sequential(nn.Linear(9, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 2), nn.Identity())
     written = texts(model(net))
-    assert [w for w in written if w in ("BatchNorm1d", "ReLU", "Dropout", "Identity")] == ["BatchNorm1d", "ReLU", "Dropout"]
+    assert [w for w in written if w in ("BatchNorm1d", "ReLU", "Dropout", "Identity")] == [
+        "BatchNorm1d",
+        "ReLU",
+        "Dropout",
+    ]
 
 
 def test_functions_and_bare_parameters_are_found() -> None:
@@ -169,6 +177,37 @@ def test_functions_and_bare_parameters_are_found() -> None:
     assert np.array_equal(found.steps[0].bias, net.b.numpy())
     written = texts(model(net, np.zeros((2, 6))))
     assert {"tanh", "softmax", "6 → 5"} <= set(written)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["elu", "gelu", "leaky_relu", "log_softmax", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh"],
+)
+def test_every_activation_is_known_by_its_ops(name: str) -> None:
+    class Calls(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.last(getattr(cr, name)(self.first(x)))
+
+    found = read_architecture(Calls())
+    assert [s.kind for s in found.steps] == ["Linear", name, "Linear"] and found.chain
+
+
+def test_a_gate_of_two_values_is_no_activation() -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate, self.value = nn.Linear(3, 4), nn.Linear(3, 4)
+
+        def forward(self, x: Any) -> Any:
+            value = self.value(x)
+            return self.gate(x).sigmoid() * value
+
+    found = read_architecture(Gated())
+    assert [s.kind for s in found.steps] == ["Linear", "Linear", "sigmoid"] and not found.chain
 
 
 def test_frozen_models_and_every_order_of_layers_are_read() -> None:
@@ -199,7 +238,13 @@ def test_a_deep_model_folds_what_repeats() -> None:
     figure = model(nn.Sequential(nn.Linear(8, 16), *blocks, nn.Linear(16, 2)))
     written = texts(figure)
     assert "50 times: 1 – 149" in written
-    assert [w for w in written if w in ("Linear", "BatchNorm1d", "ReLU")] == ["Linear", "Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert [w for w in written if w in ("Linear", "BatchNorm1d", "ReLU")] == [
+        "Linear",
+        "Linear",
+        "BatchNorm1d",
+        "ReLU",
+        "Linear",
+    ]
     total = 9 * 16 + 50 * (16 * 17 + 32) + 17 * 2
     assert f"{total:,} parameters" in written
 
@@ -356,7 +401,11 @@ def test_a_run_that_was_never_finite() -> None:
 
 
 def test_epochs_that_measured_nothing_are_no_gaps() -> None:
-    rows = [{"epoch": 1, "loss": 3.0, "val_loss": 4.0}, {"epoch": 2, "loss": 2.0}, {"epoch": 3, "loss": 1.0, "val_loss": 2.0}]
+    rows = [
+        {"epoch": 1, "loss": 3.0, "val_loss": 4.0},
+        {"epoch": 2, "loss": 2.0},
+        {"epoch": 3, "loss": 1.0, "val_loss": 2.0},
+    ]
     assert curves(history(rows).axes[0])["validation: best 2, epoch 3"] == ([1, 3], [4.0, 2.0])
     columns = {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, None, 2.0]}
     assert curves(history(columns).axes[0])["validation: best 2, epoch 3"] == ([1, 3], [4.0, 2.0])
@@ -374,7 +423,7 @@ def test_columns_can_be_chosen_and_counted_by_another_one() -> None:
     assert [a.get_title(loc="left") for a in figure.axes] == ["lr", "loss"]
     assert curves(figure.axes[0])["training"] == ([10, 20], [0.1, 0.01])
     assert "training: best 0.5, step 20" in curves(figure.axes[1])
-    with pytest.raises(ConfigError, match="step, loss|loss, lr"):
+    with pytest.raises(ConfigError, match="loss, lr"):
         history({"loss": [1.0], "lr": [1.0]}, metrics=["accuracy"])
 
 
@@ -436,7 +485,17 @@ def test_matrices_are_heat_maps_with_numbers_and_bias() -> None:
     drawn = first.images[0].get_array()
     assert np.array_equal(drawn, [[1.0, -2.0, 0.5], [0.5, 0.25, -1.5], [-4.0, 3.0, 0.0]])
     assert first.images[0].get_clim() == (-4.0, 4.0)
-    assert [t.get_text() for t in first.texts] == ["1.00", "−2.00", "0.50", "0.50", "0.25", "−1.50", "−4.00", "3.00", "0.00"]
+    assert [t.get_text() for t in first.texts] == [
+        "1.00",
+        "−2.00",
+        "0.50",
+        "0.50",
+        "0.25",
+        "−1.50",
+        "−4.00",
+        "3.00",
+        "0.00",
+    ]
     assert [t.get_text() for t in first.get_xticklabels()] == ["1", "2", "b"]
 
 
@@ -555,7 +614,7 @@ def test_outputs_that_are_not_finite_are_noted() -> None:
 
 def test_wrong_arguments_of_activations() -> None:
     net = xor()
-    with pytest.raises(ConfigError, match="an nn.Module"):
+    with pytest.raises(ConfigError, match=r"an nn\.Module"):
         activations(lambda x: x, np.zeros((1, 2)))
     with pytest.raises(ConfigError, match="pass targets="):
         activations(net, np.zeros((1, 2)), loss="mse")
@@ -576,7 +635,13 @@ def test_counts_shares_and_highlighted_errors() -> None:
     colours = [image.get_cmap()(1.0)[:3] for image in axes.images]
     assert colours[0][2] > colours[0][0] and colours[1][0] > colours[1][2]  # blue and orange
     cells = {(round(t.get_position()[0]), round(t.get_position()[1]), t.get_text()) for t in axes.texts}
-    assert {(0, 0, "3"), (0, 0, "75\N{NO-BREAK SPACE}%"), (1, 0, "1"), (1, 0, "25\N{NO-BREAK SPACE}%"), (2, 0, "0")} <= cells
+    assert {
+        (0, 0, "3"),
+        (0, 0, "75\N{NO-BREAK SPACE}%"),
+        (1, 0, "1"),
+        (1, 0, "25\N{NO-BREAK SPACE}%"),
+        (2, 0, "0"),
+    } <= cells
     assert axes.get_title(loc="left") == "71.4\N{NO-BREAK SPACE}% right: 5 of 7 rows"
     assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b", "c"]
 
@@ -587,8 +652,14 @@ def test_normalised_shares_are_the_large_numbers() -> None:
     def at(figure: Any, size: float) -> list[str]:
         return [t.get_text() for t in figure.axes[0].texts if t.get_size() == pytest.approx(size)]
 
-    assert at(plain, 9) == ["1", "1", "1"] and at(plain, 6.75) == ["50\N{NO-BREAK SPACE}%", "50\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"]
-    assert at(shares, 9) == ["50\N{NO-BREAK SPACE}%", "50\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"] and at(shares, 6.75) == ["1", "1", "1"]
+    assert at(plain, 9) == ["1", "1", "1"] and at(plain, 6.75) == [
+        "50\N{NO-BREAK SPACE}%",
+        "50\N{NO-BREAK SPACE}%",
+        "100\N{NO-BREAK SPACE}%",
+    ]
+    assert at(shares, 9) == ["50\N{NO-BREAK SPACE}%", "50\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"] and at(
+        shares, 6.75
+    ) == ["1", "1", "1"]
 
 
 def test_labels_scores_and_tensors() -> None:

@@ -28,6 +28,7 @@ def regions(axes: Any) -> tuple[np.ndarray, np.ndarray]:
     """The labels as drawn, and the points (n, 2) that they stand at."""
     image = axes.images[0]
     labels = image.get_array()
+    assert image.origin == "lower"
     left, right, bottom, top = image.get_extent()
     rows, columns = labels.shape
     x = left + (np.arange(columns) + 0.5) * (right - left) / columns
@@ -127,12 +128,20 @@ def test_snapshots_show_the_training_and_leave_the_model_alone() -> None:
     for axes, column in ((first, 0), (second, 1)):
         labels, points = regions(axes)
         assert np.array_equal(labels.ravel() == 1, points[:, column] > 0.5)
-    assert [a.get_title(loc="left") for a in boundary(net, CORNERS, snapshots=list(states.values())).axes] == ["epoch 1", "epoch 2"]
+    assert [a.get_title(loc="left") for a in boundary(net, CORNERS, snapshots=list(states.values())).axes] == [
+        "epoch 1",
+        "epoch 2",
+    ]
 
 
 def test_several_models_side_by_side() -> None:
-    figure = boundary({"AND": lambda x: x.sum(axis=1) - 1.5, "OR": lambda x: x.sum(axis=1) - 0.5}, CORNERS, [0, 1, 1, 1])
-    assert [a.get_title(loc="left") for a in figure.axes] == [f"AND: 50.0\N{NO-BREAK SPACE}% right", f"OR: 100.0\N{NO-BREAK SPACE}% right"]
+    figure = boundary(
+        {"AND": lambda x: x.sum(axis=1) - 1.5, "OR": lambda x: x.sum(axis=1) - 0.5}, CORNERS, [0, 1, 1, 1]
+    )
+    assert [a.get_title(loc="left") for a in figure.axes] == [
+        "AND: 50.0\N{NO-BREAK SPACE}% right",
+        "OR: 100.0\N{NO-BREAK SPACE}% right",
+    ]
 
 
 def test_an_error_in_the_model_leaves_it_alone() -> None:
@@ -201,7 +210,9 @@ def contour_heights(figure: Any, f: Any) -> list[tuple[float, np.ndarray]]:
     """For each contour line drawn: its level, and the true heights along it."""
     (lines,) = [c for c in figure.axes[0].collections if hasattr(c, "levels") and not c.filled]
     return [
-        (float(level), f(*path.vertices.T)) for level, path in zip(lines.levels, lines.get_paths(), strict=True) if len(path.vertices)
+        (float(level), f(*path.vertices.T))
+        for level, path in zip(lines.levels, lines.get_paths(), strict=True)
+        if len(path.vertices)
     ]
 
 
@@ -285,7 +296,7 @@ def test_where_the_loss_is_not_finite_the_plane_is_hatched() -> None:
 def quadratic() -> tuple[nn.Linear, Any]:
     """A model whose loss over its weights is known: (w1 - 1)^2 + 4 (w2 + 2)^2."""
     net = nn.Linear(2, 1, bias=False)
-    net.weight.data = cr.tensor([[1.0, -2.0]])
+    net.weight.data = cr.tensor([[0.5, -2.0]])
     x, y = cr.tensor([[1.0, 0.0], [0.0, 2.0]]), cr.tensor([[1.0], [-4.0]])
     return net, lambda m: ((m(x) - y) ** 2).sum()
 
@@ -293,8 +304,8 @@ def quadratic() -> tuple[nn.Linear, Any]:
 def test_the_surface_of_a_model_along_given_directions() -> None:
     net, loss = quadratic()
     directions = ({"weight": [[1.0, 0.0]]}, [np.array([[0.0, 1.0]])])
-    figure = surface(net, loss, directions=directions, x=(-2, 2), y=(-1, 1), resolution=81)
-    lines = contour_heights(figure, lambda a, b: a**2 + 4 * b**2)
+    figure = surface(net, loss, directions=directions, x=(-1, 3), y=(-0.5, 1), resolution=81)
+    lines = contour_heights(figure, lambda a, b: (a - 0.5) ** 2 + 4 * b**2)
     assert len(lines) >= 5
     for level, heights in lines:
         assert np.allclose(heights, level, rtol=0.03, atol=2e-3)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-
 from chainrule.core.errors import ConfigError, DataError
 from chainrule.show import fonts
 from chainrule.show.figures import history, model, save_figure
@@ -22,10 +21,20 @@ from chainrule.show.korean import KOREAN
 from chainrule.show.style import MARKERS, THEMES, Style, mix
 
 SHOW = Path(fonts.__file__).parent
-FIGURE_FILES = [
-    SHOW / f"{name}.py"
-    for name in "boxes curves heatmaps histograms landscape matrix network panels plane regions style".split()
-]
+NAMES = (
+    "boxes",
+    "curves",
+    "heatmaps",
+    "histograms",
+    "landscape",
+    "matrix",
+    "network",
+    "panels",
+    "plane",
+    "regions",
+    "style",
+)
+FIGURE_FILES = [SHOW / f"{name}.py" for name in NAMES]
 RUN = {"loss": [1.0, 0.5, 0.4], "val_loss": [1.1, 0.7, 0.8]}
 
 # G. Machado et al., "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1.0.
@@ -101,7 +110,9 @@ def test_ink_on_a_surface_is_the_one_that_can_be_read() -> None:
 
 def test_signed_colours_are_symmetric_about_a_pale_zero() -> None:
     colours = Style.of("test").diverging()
-    assert np.allclose(colours(0.5)[:3], [int(THEMES["light"].plate[i : i + 2], 16) / 255 for i in (1, 3, 5)], atol=0.01)
+    assert np.allclose(
+        colours(0.5)[:3], [int(THEMES["light"].plate[i : i + 2], 16) / 255 for i in (1, 3, 5)], atol=0.01
+    )
     assert colours(0.0)[0] > colours(0.0)[2] and colours(1.0)[2] > colours(1.0)[0]
     assert mix("#102030", "#304050", 0.5) == "#203040"
 
@@ -193,7 +204,14 @@ def test_a_users_settings_change_nothing_and_are_not_changed() -> None:
     import matplotlib
 
     plain = pixels(history({"loss": [-1.0, -0.5]}))
-    wild = {"axes.facecolor": "red", "font.size": 30, "axes.unicode_minus": False, "lines.linewidth": 9, "axes.grid": True}
+    wild = {
+        "axes.facecolor": "red",
+        "font.size": 30,
+        "axes.unicode_minus": False,
+        "lines.linewidth": 9,
+        "axes.grid": True,
+        "text.hinting": "none",
+    }
     with matplotlib.rc_context(wild):
         before = dict(matplotlib.rcParams)
         figure = history({"loss": [-1.0, -0.5]})
@@ -257,7 +275,11 @@ def test_a_title_stands_above() -> None:
 
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.PDF", b"%PDF")])
 def test_the_same_figure_gives_the_same_bytes(tmp_path: Path, name: str, start: bytes) -> None:
-    paths = [save_figure(history(RUN, lang="ko"), tmp_path / part / name) for part in ("b", "c") if not (tmp_path / part).mkdir()]
+    paths = [
+        save_figure(history(RUN, lang="ko"), tmp_path / part / name)
+        for part in ("b", "c")
+        if not (tmp_path / part).mkdir()
+    ]
     first, second = (path.read_bytes() for path in paths)
     assert first.startswith(start) and first == second
 
@@ -277,5 +299,3 @@ def test_saving_refuses_other_endings_and_missing_folders(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="does not exist"):
         save_figure(figure, tmp_path / "none" / "a.png")
     assert not list(tmp_path.iterdir())
-
-

@@ -6,7 +6,7 @@ it must reach), ``systems`` (who takes part), ``peers/`` (how each does it), ``c
 
 from chainrule.bench.record import Record, Results, read_results, spread, write_results
 from chainrule.bench.report import print_report, write_report
-from chainrule.bench.run import run
+from chainrule.bench.runner import run
 from chainrule.bench.systems import SYSTEMS, Peer
 from chainrule.bench.workloads import WORKLOADS, Workload
 

@@ -15,7 +15,7 @@ __all__ = ["print_report", "write_report"]
 
 #: What everyone is compared with.
 _OURS = "chainrule"
-_WIDTH = 130
+_WIDTH = 150
 
 
 def print_report(results: Results, stream: TextIO | None = None) -> None:

@@ -42,7 +42,7 @@ SYSTEMS = {
     peer.name: peer
     for peer in (
         Peer(
-            "chainrule", "chainrule, compiled step scanned", "chainrule_fit", "abcdefghij", _CHAINRULE,
+            "chainrule", "chainrule, compiled loop", "chainrule_fit", "abcdefghij", _CHAINRULE,
             keeps_bytes=True, distributions=("chainrule",),
         ),
         Peer(
@@ -51,9 +51,9 @@ SYSTEMS = {
         ),
         Peer("numpy", "NumPy by hand", "numpy_by_hand", "abcdefghij", ("numpy",), distributions=("numpy",)),
         Peer("torch", "PyTorch, eager", "torch_eager", "abcdefghij", ("torch",), "torch", distributions=("torch", "numpy")),
-        Peer("torch-slide", "PyTorch with a DataLoader", "torch_slide", "a", ("torch",), "torch"),
+        Peer("torch-slide", "PyTorch, DataLoader", "torch_slide", "a", ("torch",), "torch"),
         Peer(
-            "jax", "JAX, jit and lax.scan", "jax_scan", "abcdefghij", ("jax", "jax.numpy"), "jax",
+            "jax", "JAX, lax.scan", "jax_scan", "abcdefghij", ("jax", "jax.numpy"), "jax",
             distributions=("jax", "jaxlib"),
         ),
         Peer(
@@ -64,7 +64,7 @@ SYSTEMS = {
             "keras", "Keras on JAX, fit", "keras_jax", "abcdefghi", ("keras", "jax"), "keras jax",
             distributions=("keras", "jax"),
         ),
-        Peer("c", "C, gcc -O3 -march=native -ffast-math", "c_program", "ab", program="gcc"),
+        Peer("c", "C, gcc -ffast-math", "c_program", "ab", program="gcc"),
         Peer("products", "bare matrix products", "matrix_products", "cdef", ("numpy",), learns=False),
     )
 }  # fmt: skip

@@ -313,10 +313,10 @@ def compile(
     tensor([1.    , 1.4142])
     >>> print(f.graph())
     inputs: x: f32[2]
-    %1: f32[2] = multiply x x
-    %2: f32[2] = add %1 1
-    %3: f32[2] = sqrt %2
-    return %3
+    %2: f32[2] = multiply x x
+    %3: f32[2] = add %2 1
+    %4: f32[2] = sqrt %3
+    return %4
 
     Raises:
         GradientError: the function looks at a traced number, for example in an ``if``.

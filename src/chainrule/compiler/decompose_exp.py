@@ -31,7 +31,7 @@ class Format(NamedTuple):
     bias: int
 
 
-FORMAT = {float32: Format(int32, 23, 127), float64: Format(int64, 52, 1023)}
+FORMAT: dict[np.dtype[Any], Format] = {float32: Format(int32, 23, 127), float64: Format(int64, 52, 1023)}
 
 LOG2_E, LN2 = 1 / math.log(2.0), math.log(2.0)
 #: ln 2 in two parts; n times the first is exact for every n that occurs, even where ``fma`` rounds twice.

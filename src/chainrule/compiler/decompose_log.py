@@ -69,6 +69,8 @@ ATANH = (
 #: 2/3 in two floats.
 TWO_THIRDS = (2 / 3, 3.700743415417188e-17)
 
+#: 2^23 and 2^52 / 2^32: what ``_minus_e`` gives for an exponent of -1.
+_STEP = {float32: 2.0**23, float64: 2.0**20}
 #: The bits of 2/3 plus a fraction of ones, so that clearing the fraction of a difference rounds it up.
 _TOP = {
     dtype: int(np.array(2 / 3, dtype).view(layout.integer)) + (1 << layout.fraction) - 1
@@ -83,12 +85,12 @@ def _exponent(s: Scalars, x: Value, bits: Value) -> Value:
     return s.and_(s.sub(top, bits), mask)
 
 
-def _times_ln2(s: Scalars, x: Value, exponent: Value, ln2: float) -> tuple[Value, Value]:
-    """Two factors of ``e ln 2`` from ``_exponent``, both negative, so that 0 times the second keeps a sum's -0."""
-    if x.dtype == float32:
-        return s.cast(exponent, float32), s.like(x, -ln2 * 2.0**-23)
-    # Vectors of 64-bit integers are slow to turn into floats on many machines; the upper half says it all.
-    return s.cast(s.cast(s.shr(exponent, 32), int32), float64), s.like(x, -ln2 * 2.0**-20)
+def _minus_e(s: Scalars, x: Value, exponent: Value) -> Value:
+    """``-e`` as a float, times ``_STEP``. Its factor is negative, too: 0 times that keeps the -0 of a sum."""
+    if x.dtype == float64:
+        # Many machines are slow to turn vectors of 64-bit integers into floats; the upper half says it all.
+        exponent = s.cast(s.shr(exponent, 32), int32)
+    return s.cast(exponent, x.dtype)
 
 
 def _split(s: Scalars, x: Value) -> tuple[Value, Value]:
@@ -120,7 +122,7 @@ def log(s: Scalars, x: Value) -> Value:
     """
     f, exponent = _split(s, x)
     y = s.fma(s.mul(f, f), s.polynomial(f, LOG[x.dtype]), f)
-    return _edges(s, x, s.fma(*_times_ln2(s, x, exponent, LN2), y))
+    return _edges(s, x, s.fma(_minus_e(s, x, exponent), s.like(x, -LN2 / _STEP[x.dtype]), y))
 
 
 def log1p(s: Scalars, x: Value) -> Value:
@@ -137,9 +139,9 @@ def log1p(s: Scalars, x: Value) -> Value:
     four = s.const((layout.bias + 2) << layout.fraction, layout.integer)  # 2^-e need not be a float, but 4 * 2^-e is
     scale = s.bitcast(s.add(four, exponent), x.dtype)
     scaled = s.bitcast(s.add(s.bitcast(x, layout.integer), exponent), x.dtype)
-    f = s.add(scaled, s.fma(scale, s.like(x, 0.25), s.like(x, -1.0)))
+    f = s.sub(scaled, s.fma(scale, s.like(x, -0.25), s.like(x, 1.0)))  # -0 - 0 is -0
     y = s.fma(s.mul(f, f), s.polynomial(f, LOG[x.dtype]), f)
-    return _edges(s, u, s.fma(*_times_ln2(s, x, exponent, LN2), y))
+    return _edges(s, u, s.fma(_minus_e(s, x, exponent), s.like(x, -LN2 / _STEP[x.dtype]), y))
 
 
 def power(s: Scalars, x: Value, y: Value) -> Value:
@@ -223,8 +225,7 @@ def _log_pair(s: Scalars, x: Value) -> tuple[Value, Value]:
     ``log m = 2 atanh(t) = 2t + t^3 (2/3 + t^2 P(t^2))`` with ``t = f / (2 + f)``.
     """
     f, exponent = _split(s, x)
-    number, _ = _times_ln2(s, x, exponent, 1.0)
-    e = s.mul(number, s.like(x, -(2.0**-20)))
+    e = s.mul(_minus_e(s, x, exponent), s.like(x, -1 / _STEP[x.dtype]))
     d, d_low = _sum(s, s.like(x, 2.0), f)
     reciprocal = s.div(s.like(x, 1.0), d)
     t = s.mul(f, reciprocal)

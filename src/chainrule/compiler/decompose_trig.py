@@ -78,6 +78,7 @@ def _sine(s: Scalars, r: Value, n: Value) -> Value:
 def sin(s: Scalars, x: Value) -> Value:
     """Sine of an angle in radians, to 2 ulp for ``|x| < 10^6``; beyond, gradually any number in [-1, 1]; NaN at infinity.
 
+    >>> import numpy as np
     >>> from chainrule.compiler.scalars import ArrayScalars
     >>> sin(ArrayScalars(), np.array([0.0, 1.0, np.pi])).tolist()
     [0.0, 0.8414709848078965, 1.2246467991473532e-16]
@@ -89,6 +90,7 @@ def sin(s: Scalars, x: Value) -> Value:
 def cos(s: Scalars, x: Value) -> Value:
     """Cosine of an angle in radians, to 2 ulp for ``|x| < 10^6``; beyond, gradually any number in [-1, 1]; NaN at infinity.
 
+    >>> import numpy as np
     >>> from chainrule.compiler.scalars import ArrayScalars
     >>> cos(ArrayScalars(), np.array([0.0, 1.0, np.pi / 2])).tolist()
     [1.0, 0.5403023058681398, 6.123233995736766e-17]

@@ -133,9 +133,10 @@ class _Fuser:
                 kept.add(node)
         return kept
 
-    @staticmethod
-    def _wants_buffer(user: Node, node: Node) -> bool:
+    def _wants_buffer(self, user: Node, node: Node) -> bool:
         op = user.op
+        if isinstance(op, MatMulAdd) and node is user.inputs[3] and self._done_by_loops(user):
+            return not _hoisted(node)
         if isinstance(op, (MatMul, MatMulAdd, Einsum, Uniform, Normal)) or (
             isinstance(op, Reshape) and not can_inline(user)
         ):
@@ -143,7 +144,7 @@ class _Fuser:
         if isinstance(op, (Index, IndexAdd)) and node in user.inputs[1:]:
             return False
         spread = user.inputs[0].aval.size if isinstance(op, Reduction) else user.aval.size
-        return node.aval.size < spread and not _moves_only(node)
+        return node.aval.size < spread and not _moves_only(node) and not _hoisted(node)
 
     def _cheap(self, node: Node, kept: set[Node]) -> bool:
         """Whether doing it again costs no more than loading it."""
@@ -303,7 +304,7 @@ class _Fuser:
         ta, tb = op.transpose_a, op.transpose_b
         *batch, rows, columns = node.aval.shape
         inner = a.aval.shape[-2 if ta else -1]
-        if self.by_loops(rows, columns, inner) or 0 in (rows, columns, inner, *batch) or not node.aval.floating:
+        if self._done_by_loops(node):
             self._product_by_loops(node, a, b, ta, tb, (*batch, rows, columns), inner, start, alpha)
             return
         buffers = self.schedule.buffers
@@ -318,6 +319,14 @@ class _Fuser:
         )  # fmt: skip
         self.steps.append(kernel)
         self.ready[node] = len(self.steps) - 1
+
+    def _done_by_loops(self, node: Node) -> bool:
+        """Whether a product of matrices is a loop kernel rather than a call of a BLAS."""
+        op: Any = node.op
+        a = node.inputs[1 if isinstance(op, MatMulAdd) else 0].aval
+        *batch, rows, columns = node.aval.shape
+        inner = a.shape[-2 if op.transpose_a else -1]
+        return self.by_loops(rows, columns, inner) or 0 in (rows, columns, inner, *batch) or not node.aval.floating
 
     def _product_by_loops(
         self, node: Node, a: Node, b: Node, ta: bool, tb: bool, shape: tuple[int, ...], inner: int,
@@ -442,6 +451,17 @@ def _moves_only(node: Node) -> bool:
             return False
         node = node.inputs[0]
     return node.op is None
+
+
+def _hoisted(node: Node) -> bool:
+    """Whether it is a number of a few cheap operations, which LLVM takes out of the loop by itself."""
+    for _ in range(4):
+        if node.op is None:
+            return True
+        if node.aval.size != 1 or len(node.inputs) != 1 or node.op.name not in _CHEAP:
+            return False
+        (node,) = node.inputs
+    return False
 
 
 def _steps(aval: Aval, batch: list[int]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from chainrule.core import source
 from chainrule.core.apply import _prepare
 from chainrule.core.aval import Aval, int64
 from chainrule.core.errors import DTypeError, GradientError, GraphError
-from chainrule.core.graph import Node, Tap
+from chainrule.core.graph import Constant, Node, Tap
 from chainrule.core.modes import local
 from chainrule.core.philox import Generator, blocks_used
 from chainrule.core.traced import Gone
@@ -106,7 +106,8 @@ class Tracer:
     def is_state(self, x: Tensor) -> bool:
         """Whether ``x`` was there before the trace, so that its value may differ from call to call."""
         node = x.node
-        return node.value is not None and node.serial < self.start and node not in self.constants
+        here = node.value is not None and node.serial < self.start
+        return here and type(node) is not Constant and node not in self.constants
 
     def was_there(self, x: Tensor) -> bool:
         """Whether ``x`` was there before the trace, though it be changed since, or an argument."""

@@ -15,7 +15,7 @@ from chainrule.core.errors import GraphError
 if TYPE_CHECKING:
     from chainrule.core.op import Op
 
-__all__ = ["FREED", "Graph", "Node", "Result", "Tap", "layer_path"]
+__all__ = ["FREED", "Constant", "Graph", "Node", "Result", "Tap", "layer_path"]
 
 _serials = itertools.count()
 
@@ -95,6 +95,12 @@ class Node:
     def __repr__(self) -> str:
         made = self.op.name if self.op is not None else "leaf"
         return f"<Node {made}: {self.aval!r}>"
+
+
+class Constant(Node):
+    """A leaf that the library keeps for itself and never changes: part of a traced program, not an input of it."""
+
+    __slots__ = ()
 
 
 class Result(Node):

@@ -15,6 +15,7 @@ from chainrule import ops
 from chainrule.core.apply import apply
 from chainrule.core.aval import bool_, int64, is_float
 from chainrule.core.errors import ConfigError, DataError, DTypeError, ShapeError
+from chainrule.core.modes import local
 from chainrule.ops.index import Index
 from chainrule.tensor import Tensor
 
@@ -149,7 +150,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
 def _is_inside(p: Tensor) -> bool:
     """Whether every p is known and far enough from 0 and 1 for plain logarithms; an error if one is no probability."""
     values = p.node.value
-    if values is None or not values.size:
+    if values is None or not values.size or local.mode.tracer is not None:
         return False
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 1):
@@ -310,7 +311,7 @@ def _pick(rows: Tensor, labels: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=32)
 def _row_numbers(count: int) -> Tensor:
-    return ops.arange(count)
+    return Tensor._constant(np.arange(count))
 
 
 def _rows(name: str, input: Any, target: Any, soft: bool = False) -> tuple[Tensor, Tensor, tuple[int, ...]]:
@@ -356,7 +357,7 @@ def _classes_last(x: Tensor) -> Tensor:
 def _all_classes(name: str, labels: Tensor, count: int, ignore_index: int) -> bool:
     """Whether every label is known to be a class that counts; an error if one is neither a class nor ignored."""
     values = labels.node.value
-    if values is None:
+    if values is None or local.mode.tracer is not None:  # the numbers of a later call may be others
         return False
     # Read as unsigned, a negative label is a huge one: one pass finds both kinds that are out of range.
     if not values.size or values.view(f"u{values.itemsize}").max() < count:

@@ -12,7 +12,7 @@ from chainrule.tensor import Parameter, Tensor
 
 __all__ = ["BatchNorm1d", "LayerNorm"]
 
-_ONE = Tensor(1)
+_ONE = Tensor._constant(1)
 
 
 def batch_norm(

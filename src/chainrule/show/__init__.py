@@ -1,9 +1,43 @@
 """Pictures that show the work: graphs with their numbers, backpropagation step by step, equations, figures.
 
-What needs matplotlib is loaded when first used.
+The figures need matplotlib, so they are loaded when first used.
 """
 
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from chainrule.show.backward import Backpropagation, backward
+from chainrule.show.derivation import Derivation, derivation
 from chainrule.show.graph import GraphDrawing, graph
 
-__all__ = ["Backpropagation", "GraphDrawing", "backward", "graph"]
+__all__ = [
+    "Backpropagation",
+    "Derivation",
+    "GraphDrawing",
+    "activations",
+    "backward",
+    "boundary",
+    "confusion",
+    "derivation",
+    "graph",
+    "history",
+    "model",
+    "surface",
+    "weights",
+]
+
+_FIGURES = {
+    **dict.fromkeys(("activations", "confusion", "history", "model", "weights"), "figures"),
+    **dict.fromkeys(("boundary", "surface"), "landscape"),
+}
+
+if _TYPE_CHECKING:
+    from chainrule.show.figures import activations, confusion, history, model, weights
+    from chainrule.show.landscape import boundary, surface
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _FIGURES:
+        return getattr(_importlib.import_module(f"chainrule.show.{_FIGURES[name]}"), name)
+    raise AttributeError(f"module 'chainrule.show' has no attribute {name!r}")

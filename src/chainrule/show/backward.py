@@ -12,7 +12,7 @@ from chainrule.core.errors import ConfigError, ShapeError
 from chainrule.show.circuit import Circuit, variables
 from chainrule.show.computation import circuit_of
 from chainrule.show.files import frame, open_in_browser, render, save
-from chainrule.show.glyphs import Look
+from chainrule.show.glyphs import Settings
 from chainrule.show.graph import GraphDrawing
 from chainrule.show.notation import to_mathml, to_text
 from chainrule.show.statistics import FEW
@@ -83,8 +83,8 @@ class Backpropagation:
 
     def __init__(self, circuit: Circuit, digits: int, numbers: int, lang: str) -> None:
         self.circuit, self.lang = circuit, lang
-        look = Look(digits=digits, numbers=numbers, lang=lang, names=circuit.names())
-        self.drawing = GraphDrawing(circuit, look)
+        settings = Settings(digits=digits, numbers=numbers, lang=lang, names=circuit.names())
+        self.drawing = GraphDrawing(circuit, settings)
         self.title = words("backward of", lang, name=circuit.names()[circuit.output])
         self._steps = make_steps(circuit, digits, numbers, lang)
 

@@ -23,7 +23,7 @@ _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 class StyledFigure(Figure):
     """A figure that keeps its style whenever it is drawn, and that a notebook shows without pyplot.
 
-    matplotlib makes ticks and chooses minus signs only while drawing, by settings that may be others by then.
+    matplotlib makes ticks, hints letters and chooses minus signs only while drawing, by settings that may be others then.
     """
 
     def __init__(self, style: Style, **options: Any) -> None:

@@ -287,7 +287,7 @@ def _legend(style: Style, axes: Axes, higher: bool, points: int, parts: bool) ->
     if not axes.get_legend_handles_labels()[1]:
         return
     # The emptiest corner is searched for among all points, which takes its time where they are many.
-    place = "best" if points < _MANY else "upper right" if not higher else "lower right"
+    place: Any = "best" if points < _MANY else "upper right" if not higher else "lower right"
     title = style.say("solid: training, dashed: validation") if parts else None
     legend = axes.legend(loc=place, title=title, title_fontsize=style.points * 0.85, alignment="left")
     legend.get_title().set_color(style.theme.soft)

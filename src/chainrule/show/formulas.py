@@ -86,7 +86,7 @@ FORMULAS: dict[str, Formula | Callable[[Any, Sequence[tuple[int, ...]]], Formula
     # reductions
     "sum": lambda op, shapes: Formula(_over(r"\sum", op, shapes) + " $x", flows=(_spread("$g", shapes),)),
     "mean": lambda op, shapes: Formula(
-        _over(r"\mathrm{mean}", op, shapes) + "($x)", flows=(_spread(rf"\frac{{$g}}{{{_count(op, shapes)}}}", shapes),)
+        _over(r"\mathrm{mean}", op, shapes) + "($x)", flows=(_spread(rf"\frac{{1}}{{{_count(op, shapes)}}} \cdot $g", shapes),)
     ),
     "prod": lambda op, shapes: Formula(_over(r"\prod", op, shapes) + " $x", flows=(r"$g $m \frac{$z}{$x}",)),
     "max": lambda op, shapes: Formula(_over(r"\max", op, shapes) + "($x)", flows=("$g $m [$x = $z]",)),
@@ -95,8 +95,8 @@ FORMULAS: dict[str, Formula | Callable[[Any, Sequence[tuple[int, ...]]], Formula
         r"\log " + _over(r"\sum", op, shapes) + " e^{$x}", flows=("$g $m e^{$x - $z}",)
     ),
     "log_softmax": lambda op, shapes: Formula(
-        rf"$x - \log \sum_{{\mathrm{{axis}} {op.axis}}} e^{{$x}}",
-        flows=(rf"$g - e^{{$z}} $m \sum_{{\mathrm{{axis}} {op.axis}}} $g",),
+        rf"$x - \log \sum_{{\mathrm{{axis}}\,{op.axis}}} e^{{$x}}",
+        flows=(rf"$g - e^{{$z}} $m \sum_{{\mathrm{{axis}}\,{op.axis}}} $g",),
     ),
     "argmax": _each(r"\mathrm{arg\,max}($x)", None),
     "argmin": _each(r"\mathrm{arg\,min}($x)", None),
@@ -119,10 +119,10 @@ FORMULAS: dict[str, Formula | Callable[[Any, Sequence[tuple[int, ...]]], Formula
         flows=tuple(rf"\mathrm{{part}}_{{{i + 1}}}($g)" for i in range(len(shapes))),
     ),
     "index": lambda op, shapes: Formula(
-        f"$x[{_index(op)}]", flows=(rf"\mathbf{{0}}[{_index(op)}] \mathrel{{+}}= $g", *[None] * (len(shapes) - 1))
+        f"$x[{_index(op)}]", flows=(rf"\mathbf{{0}}[{_index(op)}] \mathrel{{+=}} $g", *[None] * (len(shapes) - 1))
     ),
     "index_add": lambda op, shapes: Formula(
-        rf"\mathbf{{0}}[{_index(op)}] \mathrel{{+}}= $x", flows=(f"$g[{_index(op)}]", *[None] * (len(shapes) - 1))
+        rf"\mathbf{{0}}[{_index(op)}] \mathrel{{+=}} $x", flows=(f"$g[{_index(op)}]", *[None] * (len(shapes) - 1))
     ),
     # chance
     "normal": _each(r"\mathrm{normal}($x, $y)", None, None),
@@ -155,7 +155,7 @@ def _over(symbol: str, op: Any, shapes: Sequence[tuple[int, ...]]) -> str:
     """The symbol with the axes that it runs over, where they are not all."""
     if len(op.axes) == len(shapes[0]):
         return symbol
-    return rf"{symbol}_{{\mathrm{{axis}} {', '.join(map(str, op.axes))}}}"
+    return rf"{symbol}_{{\mathrm{{axis}}\,{', '.join(map(str, op.axes))}}}"
 
 
 def _count(op: Any, shapes: Sequence[tuple[int, ...]]) -> int:

@@ -16,11 +16,11 @@ from chainrule.show.svg import Block, outline, text, text_width
 from chainrule.show.words import words
 from chainrule.train.svg import element
 
-__all__ = ["Glyph", "Look", "layer_glyph", "quantity_glyph"]
+__all__ = ["Glyph", "Settings", "layer_glyph", "quantity_glyph"]
 
 
 @dataclass(frozen=True)
-class Look:
+class Settings:
     """How a drawing is to look."""
 
     down: bool = False
@@ -51,22 +51,22 @@ class Glyph:
         return 0.0 if round_part <= 0 else self.radius - (max(self.radius**2 - round_part**2, 0.0)) ** 0.5
 
 
-def quantity_glyph(quantity: Quantity, look: Look, is_output: bool) -> Glyph:
+def quantity_glyph(quantity: Quantity, settings: Settings, is_output: bool) -> Glyph:
     """The shape with its sign or name; the value above the wire that leaves it, the gradient below.
 
     When the flow goes down, the value stands left of the wire and the gradient right of it.
     """
     kind = "loss" if is_output and quantity.kind == "operation" else quantity.kind
     plain_number = kind == "constant" and quantity.shape == () and not quantity.name
-    value = None if plain_number else _summary(quantity.value, look, images=kind == "input")
-    gradient = None if quantity.gradient is None else _summary(quantity.gradient, look)
+    value = None if plain_number else _summary(quantity.value, settings, images=kind == "input")
+    gradient = None if quantity.gradient is None else _summary(quantity.gradient, settings)
     above, below = Block(value, "value"), Block(gradient, "gradient", with_shape=value is None)
-    shape, width, height = _shape(quantity, kind, look)
-    name = (look.names or {}).get(quantity, "") or quantity.short_name
+    shape, width, height = _shape(quantity, kind, settings)
+    name = (settings.names or {}).get(quantity, "") or quantity.short_name
     tag = name if quantity.kind == "operation" else ""
     tag_width = text_width(tag, 13) if tag else 0.0
-    title = element("title", escape(_tooltip(quantity, look)))
-    if look.down:
+    title = element("title", escape(_tooltip(quantity, settings)))
+    if settings.down:
         stem = max(above.height, below.height) + 8.0
         wire = element("path", class_="cr-wire", d=f"M0 {height:.1f}V{height + stem:.1f}")
         parts = [
@@ -95,11 +95,11 @@ def quantity_glyph(quantity: Quantity, look: Look, is_output: bool) -> Glyph:
     return Glyph(title + "".join(parts), length, before, after, kind, half, height / 2)
 
 
-def _summary(array: Array, look: Look, images: bool = False) -> Summary:
-    return summarise(array, look.digits, look.numbers, images, look.lang)
+def _summary(array: Array, settings: Settings, images: bool = False) -> Summary:
+    return summarise(array, settings.digits, settings.numbers, images, settings.lang)
 
 
-def _shape(quantity: Quantity, kind: str, look: Look) -> tuple[str, float, float]:
+def _shape(quantity: Quantity, kind: str, settings: Settings) -> tuple[str, float, float]:
     """The shape with what stands in it, and its width and height."""
     if kind in ("operation", "loss"):
         words_, class_, size, height = sign(quantity), "cr-sign", 15.0, 34.0
@@ -108,7 +108,7 @@ def _shape(quantity: Quantity, kind: str, look: Look) -> tuple[str, float, float
         words_, class_, size, height = quantity.short_name, "cr-name", 13.0, 28.0
         if not words_:
             few = quantity.shape == ()
-            words_ = number(quantity.value, look.digits) if few else words(kind, look.lang)
+            words_ = number(quantity.value, settings.digits) if few else words(kind, settings.lang)
             class_, size = "cr-plain", 12.0
         width = max(text_width(words_, size) + (14.0 if kind == "constant" else 24.0), 34.0)
     if kind == "loss":
@@ -120,9 +120,9 @@ def _shape(quantity: Quantity, kind: str, look: Look) -> tuple[str, float, float
     return drawn + text(middle, size * 0.36, words_, class_, "middle"), width, height
 
 
-def _tooltip(quantity: Quantity, look: Look) -> str:
+def _tooltip(quantity: Quantity, settings: Settings) -> str:
     """All that is known, for reading with the pointer."""
-    node, lang = quantity.node, look.lang
+    node, lang = quantity.node, settings.lang
     lines = [quantity.name or words(quantity.kind, lang)]
     if node.op is not None:
         lines[0] = f"{quantity.name} = {node.op}" if quantity.name else str(node.op)
@@ -141,9 +141,9 @@ def _tooltip(quantity: Quantity, look: Look) -> str:
 _BOX_WIDTH, _LINE = 138.0, 15.0
 
 
-def layer_glyph(call: Call, exports: list[Quantity], look: Look) -> Glyph:
+def layer_glyph(call: Call, exports: list[Quantity], settings: Settings) -> Glyph:
     """A folded layer: its name, the shape that leaves it, its parameters, how its output and gradient are spread."""
-    lang = look.lang
+    lang = settings.lang
     inside = list(call.quantities())
     parameters = [q for q in inside if q.kind == "parameter"]
     rows: list[tuple[str, str]] = []
@@ -154,19 +154,19 @@ def layer_glyph(call: Call, exports: list[Quantity], look: Look) -> Glyph:
     if exports:
         out = exports[-1]
         rows.insert(0, (f"→ {shape_text(out.shape, lang)}", "cr-soft cr-small"))
-        block = Block(_summary(out.value, look), "value", with_shape=False)
+        block = Block(_summary(out.value, settings), "value", with_shape=False)
         if out.gradient is not None:
-            length = number(norm(out.gradient), look.digits)
+            length = number(norm(out.gradient), settings.digits)
             rows.append((f"{words('gradient norm', lang)} {length}", "cr-gradient cr-small cr-backward"))
         learned = [q.gradient.ravel() for q in parameters if q.gradient is not None]
         if learned:
-            length = number(norm(np.concatenate(learned)), look.digits)
+            length = number(norm(np.concatenate(learned)), settings.digits)
             rows.append((f"{words('of parameters', lang)} {length}", "cr-gradient cr-small cr-backward"))
     rows = [row for row in rows if row[0]]
     title = call.title
     width = max(_BOX_WIDTH, *(text_width(line, 10.5) + 22.0 for line, _ in rows), text_width(title, 12) * 1.06 + 24.0)
     height = 26.0 + _LINE * len(rows) + (block.height + 5.0 if block.height else 0.0)
-    top, left = (0.0, -width / 2) if look.down else (-height / 2, 0.0)
+    top, left = (0.0, -width / 2) if settings.down else (-height / 2, 0.0)
     parts = [
         element("title", escape(f"{title}\n{words('fold hint', lang, count=operations)}")),
         element("rect", class_="cr-shape", x=left + 4, y=top + 4, width=width, height=height, rx=5),
@@ -184,6 +184,6 @@ def layer_glyph(call: Call, exports: list[Quantity], look: Look) -> Glyph:
     for line, class_ in (row for row in rows if "gradient" in row[1]):
         parts.append(text(left + 13, y, line, class_))
         y += _LINE
-    if look.down:
+    if settings.down:
         return Glyph("".join(parts), height + 4, width / 2, width / 2 + 4, "layer", width / 2)
     return Glyph("".join(parts), width + 4, height / 2, height / 2 + 4, "layer", height / 2)

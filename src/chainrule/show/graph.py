@@ -15,7 +15,7 @@ from chainrule.show.circuit import Call, Circuit, Quantity, variables
 from chainrule.show.computation import circuit_of
 from chainrule.show.dot import to_dot
 from chainrule.show.files import frame, open_in_browser, render, save
-from chainrule.show.glyphs import Glyph, Look
+from chainrule.show.glyphs import Glyph, Settings
 from chainrule.show.picture import Drawing, draw
 from chainrule.show.scene import Scene, layers, top_level
 from chainrule.show.statistics import FEW
@@ -82,20 +82,20 @@ def graph(
     if digits < 1:
         raise ConfigError("show.graph", f"digits={digits}", "at least 1", "3 is usual")
     circuit = circuit_of(t, inputs, target, loss, gradient, variables() if names is None else names)
-    look = Look(direction == "down", digits, numbers, check_language(lang))
-    return GraphDrawing(circuit, look, folded)
+    settings = Settings(direction == "down", digits, numbers, check_language(lang))
+    return GraphDrawing(circuit, settings, folded)
 
 
 class GraphDrawing:
     """A computational graph as a picture: a file, a page with layers that fold, or text for Graphviz."""
 
-    def __init__(self, circuit: Circuit, look: Look, folded: bool | None = None) -> None:
-        self.circuit, self.look = circuit, look
+    def __init__(self, circuit: Circuit, settings: Settings, folded: bool | None = None) -> None:
+        self.circuit, self.settings = circuit, settings
         self.layers = layers(top_level(circuit))
         self.folded = bool(self.layers) and (len(circuit.quantities) > FOLD_FROM if folded is None else folded)
         output = circuit.output
         name = output.name or (output.call.kind if output.call is not None else "") or str(output.node.aval)
-        self.title = words("graph of", look.lang, name=name)
+        self.title = words("graph of", settings.lang, name=name)
         self._name = name
         self._glyphs: dict[Quantity | Call, Glyph] = {}
 
@@ -110,7 +110,7 @@ class GraphDrawing:
         return self._draw(set(self.layers) if self.folded else set())
 
     def _draw(self, folded: set[Call]) -> Drawing:
-        return draw(Scene(self.circuit, folded, self.look, self._glyphs), self.layers)
+        return draw(Scene(self.circuit, folded, self.settings, self._glyphs), self.layers)
 
     @property
     def svg(self) -> str:
@@ -125,10 +125,10 @@ class GraphDrawing:
     @property
     def dot(self) -> str:
         """The graph in Graphviz's language."""
-        return to_dot(self.circuit, self.title, "down" if self.look.down else "right", self.look.digits)
+        return to_dot(self.circuit, self.title, "down" if self.settings.down else "right", self.settings.digits)
 
     def _page(self, bare: bool) -> str:
-        lang = self.look.lang
+        lang = self.settings.lang
         return render(
             "graph.html",
             title=self.title,

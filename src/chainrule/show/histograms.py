@@ -75,7 +75,7 @@ def activations(
     >>> import chainrule as cr
     >>> from chainrule import nn
     >>> figure = activations(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), cr.zeros((4, 2)))
-    >>> figure.axes[0].get_title()
+    >>> figure.axes[0].get_title("left")
     '1: Tanh'
 
     Raises:

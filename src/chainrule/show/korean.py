@@ -39,7 +39,7 @@ KOREAN = {
     "{count} gradients are not finite": "유한하지 않은 기울기 {count}개",
     "{count} outputs are not finite": "유한하지 않은 출력 {count}개",
     # boundary
-    "class {k}": "범주 {k}",
+    "class {k}": "클래스 {k}",
     "grey: the output is not finite": "회색: 출력이 유한하지 않음",
     "predicted wrongly": "틀린 예측",
     "{share} right": "정답 {share}",
@@ -53,8 +53,8 @@ KOREAN = {
     "{name} is not finite from step {n}": "{name}: {n}번째 걸음부터 유한하지 않음",
     "{name} leaves the picture at step {n}": "{name}: {n}번째 걸음에 그림 밖으로 나감",
     # confusion
-    "predicted class": "예측한 범주",
-    "true class": "실제 범주",
+    "predicted class": "예측한 클래스",
+    "true class": "실제 클래스",
     "{share} right: {right} of {rows} rows": "정답 {share}: {rows}개 중 {right}개",
     # history
     "accuracy": "정확도",

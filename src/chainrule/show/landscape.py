@@ -237,7 +237,7 @@ def _levels(heights: Array, kind: str) -> tuple[float, Array]:
     """The height that levels are counted from, and the levels above it, round numbers.
 
     >>> _levels(np.array([0.0, 30.0, 100.0]), "log")[1].tolist()[-4:]
-    [3.0, 10.0, 30.0, 100.0]
+    [10.0, 20.0, 50.0, 100.0]
     """
     from matplotlib.ticker import MaxNLocator
 

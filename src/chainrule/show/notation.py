@@ -126,11 +126,12 @@ class _Parser:
     def _scripted(self) -> Part:
         base = self._single()
         below = above = None
-        while self._peek() in ("^", "_"):
-            if self._next() == "^":
-                above = self._single()
-            else:
+        while self._peek() in ("^", "_", "'"):
+            mark = self._next()
+            if mark == "_":
                 below = self._single()
+            else:
+                above = self._single() if mark == "^" else Atom("i", "′" + (above.text if isinstance(above, Atom) else ""))
         return base if below is above is None else Script(base, below, above)
 
     def _group(self) -> Part:
@@ -157,8 +158,10 @@ class _Parser:
             kind = "n" if token[0].isdigit() else "i" if token.isalpha() or token == "∞" else "o"
             return Atom(kind, "−" if token == "-" else token)
         name = token[1:]
-        if name in ("left", "right", "mathrel"):
+        if name in ("left", "right"):
             return self._single()
+        if name == "mathrel":
+            return Atom("o", self._words())
         if name == "frac":
             return Fraction(self._group(), self._group())
         if name == "sqrt":
@@ -207,7 +210,8 @@ def _mathml(part: Part) -> str:
         return _mathml_atom(part)
     if isinstance(part, Row):
         inside = [
-            f'<mo form="prefix">{p.text}</mo>' if _is_sign(before, p) and isinstance(p, Atom) else _mathml(p)
+            (_THIN if _is_function(before) and _apart(before, p) else "")
+            + (f'<mo form="prefix">{p.text}</mo>' if _is_sign(before, p) and isinstance(p, Atom) else _mathml(p))
             for before, p in zip((None, *part.parts), part.parts, strict=False)
         ]
         return "<mrow>" + "".join(inside) + "</mrow>"
@@ -237,13 +241,12 @@ def _mathml_atom(atom: Atom) -> str:
         return f'<mspace width="{len(text) * 0.25}em"/>' if not atom.text.strip() else f"<mtext>{text}</mtext>"
     if atom.style == "bf":
         return f'<mi style="font-weight:bold">{text}</mi>'
-    if atom.style == "fn":
-        return f'<mi>{text}</mi><mspace width="0.17em"/>'
     upright = ' mathvariant="normal"' if len(atom.text) == 1 and (atom.style or atom.text in "∂⊤∞") else ""
-    return f"<mi{upright}>{text}</mi>"
+    # The transpose as the letter, which every font has in the right size.
+    return f"<mi{upright}>{text.replace('⊤', 'T')}</mi>"
 
 
-_RAISED = dict(zip("0123456789+−=()⊤nix", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵀⁿⁱˣ", strict=True))
+_RAISED = dict(zip("0123456789+−=()⊤nix′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵀⁿⁱˣ′", strict=True))
 _LOWERED = dict(zip("0123456789+−=()aeoxhklmnpst", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₕₖₗₘₙₚₛₜ", strict=True))
 
 
@@ -258,7 +261,7 @@ def to_text(latex: str) -> str:
 
 def _text(part: Part) -> str:
     if isinstance(part, Atom):
-        return part.text + (" " if part.style == "fn" else "")
+        return part.text
     if isinstance(part, Fraction):
         return f"{_closed(part.top)}/{_closed(part.bottom, below=True)}"
     if isinstance(part, Root):
@@ -298,10 +301,19 @@ def _text_row(row: Row) -> str:
             out += words if _is_sign(before, part) else f" {words} "
         elif sign and words == ",":
             out += ", "
+        elif sign and not _apart(before, part):
+            out += words
         else:
             out += (" " if _apart(before, part) else "") + words
         before = part
     return out
+
+
+_THIN = '<mspace width="0.17em"/>'
+
+
+def _is_function(part: Part | None) -> bool:
+    return isinstance(part, Atom) and part.style == "fn"
 
 
 def _is_sign(before: Part | None, part: Part) -> bool:
@@ -312,12 +324,13 @@ def _is_sign(before: Part | None, part: Part) -> bool:
 
 
 def _apart(before: Part | None, part: Part) -> bool:
-    """Whether a blank stands between factors: ``Wᵀ x``, but ``∂L`` and ``σ(x)``."""
-    if before is None or (
-        isinstance(before, Atom) and (before.kind in "ot" or before.text == "∂" or before.style == "fn")
-    ):
+    """Whether a blank stands between factors: ``Wᵀ x`` and ``log x``, but ``∂L``, ``σ(x)`` and ``(x)ᵀ``."""
+    if before is None or (isinstance(before, Atom) and (before.kind in "ot" or before.text == "∂")):
         return False
-    return not (isinstance(part, Atom) and part.kind in "ot")
+    first = part.base if isinstance(part, Script) else part
+    if isinstance(first, Atom) and first.kind == "o":
+        return first.text in "∑∏" or (first.text == "(" and isinstance(before, Fraction))
+    return not (isinstance(first, Atom) and first.kind == "t")
 
 
 def latex_number(value: Any, digits: int = 3, alone: bool = True) -> str:

@@ -45,7 +45,7 @@ def draw(scene: Scene, foldable: Sequence[Call] = ()) -> Drawing:
 
 class _Picture:
     def __init__(self, scene: Scene, foldable: Sequence[Call]) -> None:
-        self.scene, self.down = scene, scene.look.down
+        self.scene, self.down = scene, scene.settings.down
         self.numbers = {call: i for i, call in enumerate(foldable)}
         # Frames lie under wires, and wires under shapes.
         self.frames: list[str] = []
@@ -137,7 +137,7 @@ class _Picture:
 
     def _legend(self, top: float, width: float) -> tuple[str, float, float]:
         """Which shape is what, under the drawing; with the width and height it takes."""
-        scene, lang = self.scene, self.scene.look.lang
+        scene, lang = self.scene, self.scene.settings.lang
         output = scene.circuit.output
         parts, x, y, widest = [], MARGIN, top + 12.0, 0.0
         for kind in ("input", "parameter", "constant", "operation", "loss", "layer"):

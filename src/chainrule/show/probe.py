@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from chainrule import ops
 from chainrule.core.aval import is_float
+from chainrule.core.graph import Node
 from chainrule.core.modes import enable_grad, get_default_dtype
 from chainrule.core.philox import default_generator
 from chainrule.nn import Linear, Module, ModuleDict, ModuleList, Sequential
@@ -19,11 +22,10 @@ __all__ = ["Architecture", "Run", "Step", "as_inputs", "float_type", "read_archi
 
 Array = np.ndarray[Any, Any]
 
-#: Ops that are activations where a forward calls them itself.
-_ACTIVATIONS = {
-    "elu", "gelu", "leaky_relu", "log_softmax", "maxout", "prelu", "relu", "selu", "sigmoid", "silu", "softplus",
-    "step", "tanh",
-}  # fmt: skip
+#: Functions of ``ops`` that are activations, where a forward calls them itself.
+_ACTIVATIONS = (
+    "elu", "gelu", "leaky_relu", "log_softmax", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh",
+)  # fmt: skip
 
 
 @contextmanager
@@ -173,34 +175,68 @@ def _functions(
     output: Tensor, live: set[int], names: Mapping[int, str], leaves: Mapping[int, str]
 ) -> tuple[list[tuple[int, Step, Tensor]], bool]:
     """Weighted sums and activations that no layer made; and whether no value is made from two earlier ones."""
-    found: list[tuple[int, Step, Tensor]] = []
-    chain = True
-    sums: dict[int, Step] = {}
+    free: list[Node] = []
     for node in output.graph().nodes:
-        moving = {id(i) for i in node.inputs if id(i) in live}
-        if moving:
+        if any(id(i) in live for i in node.inputs):
             live.add(id(node))
-        if _inside(node.scope, leaves) or not moving or node.op is None:
-            continue
-        name, shape = node.op.name, tuple(node.aval.shape[1:])
+            free += [] if _inside(node.scope, leaves) else [node]
+    found: list[tuple[int, Step, Tensor]] = []
+    sums: dict[int, Step] = {}
+    chain, place = True, 0
+    while place < len(free):
+        node, moving = free[place], {id(i) for i in free[place].inputs if id(i) in live}
         weights = [i for i in node.inputs if id(i) in names]
-        if name in ("matmul", "affine") and weights:
-            transposed = name == "affine" or getattr(node.op, "transpose_b", False)
-            matrix = weights[0].value if transposed else weights[0].value.T
-            step = Step(names[id(weights[0])], name, shape, sum(w.aval.size for w in weights), matrix)
-            step.bias = weights[1].value if len(weights) > 1 else None
-            sums[id(node)] = step
+        name, length = _activation(free, place, live)
+        last = free[place + length - 1]
+        if name:
+            found.append((last.serial, Step("", name, tuple(last.aval.shape[1:])), Tensor._of(last)))
+        elif _op(node) in ("matmul", "affine") and weights:
+            sums[id(node)] = step = _sum(node, weights, names)
             found.append((node.serial, step, Tensor._of(node)))
-        elif name == "add" and weights and (before := next((sums[m] for m in moving if m in sums), None)):
-            before.bias = np.broadcast_to(weights[0].value.reshape(-1), shape[-1:])
+        elif _op(node) == "add" and weights and (before := next((sums[m] for m in moving if m in sums), None)):
+            before.bias = np.broadcast_to(weights[0].value.reshape(-1), node.aval.shape[-1:])
             before.parameters += weights[0].aval.size
-        elif name in _ACTIVATIONS:
-            found.append((node.serial, Step("", name, shape), Tensor._of(node)))
-        elif _is_softmax(node):
-            found.append((node.serial, Step("", "softmax", shape), Tensor._of(node)))
-        elif len(moving) > 1:
+        elif len(moving) > 1 or _op(node) in ("matmul", "affine"):
             chain = False
+        place += length
     return found, chain
+
+
+def _op(node: Node) -> str:
+    return "" if node.op is None else node.op.name
+
+
+def _sum(node: Node, weights: list[Node], names: Mapping[int, str]) -> Step:
+    """The weighted sums of a product with a parameter, ``x W^T`` or ``x W``."""
+    transposed = _op(node) == "affine" or getattr(node.op, "transpose_b", False)
+    matrix = weights[0].value if transposed else weights[0].value.T
+    step = Step(names[id(weights[0])], _op(node), tuple(node.aval.shape[1:]), sum(w.aval.size for w in weights), matrix)
+    step.bias = weights[1].value if len(weights) > 1 else None
+    return step
+
+
+@functools.cache
+def _signatures() -> dict[tuple[str, ...], str]:
+    """Activations by the ops that each is made of, read off the functions themselves; those of most ops first."""
+    x = Tensor([[1.0, -1.0]], requires_grad=True)
+    calls: list[tuple[str, Callable[[Tensor], Tensor]]] = [(n, getattr(ops, n)) for n in _ACTIVATIONS]
+    calls += [("gelu", lambda x: ops.gelu(x, "tanh")), ("maxout", lambda x: ops.maxout(x, 2))]
+    with enable_grad():
+        made = {tuple(map(_op, call(x).graph().nodes)): name for name, call in calls}
+    return dict(sorted(made.items(), key=lambda entry: -len(entry[0])))
+
+
+def _activation(free: list[Node], place: int, live: set[int]) -> tuple[str, int]:
+    """The activation that begins at a place of the nodes outside layers, and how many of them it takes."""
+    for signature, name in _signatures().items():
+        part = free[place : place + len(signature)]
+        if tuple(map(_op, part)) != signature:
+            continue
+        own = set(map(id, part))
+        # A function of one value; a product of two others, as in a gate, may be made of the same ops.
+        if len({id(i) for node in part for i in node.inputs if id(i) in live and id(i) not in own}) == 1:
+            return name, len(part)
+    return "", 1
 
 
 def _inside(scope: Any, leaves: Mapping[int, str]) -> bool:
@@ -210,12 +246,3 @@ def _inside(scope: Any, leaves: Mapping[int, str]) -> bool:
             return True
         scope = outer
     return False
-
-
-def _is_softmax(node: Any) -> bool:
-    """Exponentials over their sum."""
-    if node.op.name != "divide" or len(node.inputs) != 2:
-        return False
-    top, bottom = node.inputs
-    named = top.op is not None and bottom.op is not None and (top.op.name, bottom.op.name) == ("exp", "sum")
-    return named and bottom.inputs[0] is top

@@ -66,8 +66,8 @@ def boundary(
 
     >>> import numpy as np
     >>> figure = boundary(lambda x: x[:, 0] + x[:, 1] - 1.5, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1])
-    >>> figure.axes[0].get_title()
-    '100.0 % right'
+    >>> figure.axes[0].images[0].get_array()[[0, 0, -1, -1], [0, -1, 0, -1]].tolist()  # the corners' classes
+    [0, 0, 0, 1]
 
     Raises:
         ShapeError: x that has not two columns, y of another length, or outputs of another shape.
@@ -104,7 +104,9 @@ def boundary(
             number_ticks(axes.xaxis, digits=3, most=5)
             number_ticks(axes.yaxis, digits=3, most=5)
         for index, axes in enumerate(panels):
-            axes.set_xlabel(names[0] if index + across >= len(maps) else "")
+            lowest = index + across >= len(maps)
+            axes.set_xlabel(names[0] if lowest else "")
+            axes.tick_params(labelbottom=lowest)
             axes.set_ylabel(names[1] if index % across == 0 else "")
         if targets is not None:
             _legend(style, figure, targets, classes, any((one.at_points != targets).any() for one in maps))
@@ -317,9 +319,11 @@ def _scatter(style: Style, axes: Axes, points: Array, targets: Array, right: Arr
         )  # fmt: skip
     if not right.all():
         wrong = points[~right]
+        # Many rings would hide what they ring.
+        few = len(wrong) <= 60
         axes.scatter(
-            wrong[:, 0], wrong[:, 1], s=size * 3.6, marker="o", facecolors="none", edgecolors=style.theme.ink,
-            linewidths=style.pt(1.1), zorder=4,
+            wrong[:, 0], wrong[:, 1], s=size * (3.6 if few else 2.2), marker="o", facecolors="none",
+            edgecolors=style.theme.ink, linewidths=style.pt(1.1 if few else 0.6), zorder=4,
         )  # fmt: skip
 
 

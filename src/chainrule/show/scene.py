@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.show.circuit import Call, Circuit, Quantity
-from chainrule.show.glyphs import Glyph, Look, layer_glyph, quantity_glyph
+from chainrule.show.glyphs import Glyph, Settings, layer_glyph, quantity_glyph
 from chainrule.show.layout import Box, End, Wire, arrange
 from chainrule.show.signs import COMMUTATIVE, shows_number
 from chainrule.show.statistics import number
@@ -118,9 +118,9 @@ class Scene:
     """``circuit`` arranged, with the calls in ``folded`` as single boxes."""
 
     def __init__(
-        self, circuit: Circuit, folded: set[Call], look: Look, glyphs: dict[Item, Glyph] | None = None
+        self, circuit: Circuit, folded: set[Call], settings: Settings, glyphs: dict[Item, Glyph] | None = None
     ) -> None:
-        self.circuit, self.folded, self.look = circuit, folded, look
+        self.circuit, self.folded, self.settings = circuit, folded, settings
         #: Shapes that are ready, for those who arrange one circuit many times.
         self._glyphs = {} if glyphs is None else glyphs
         items = top_level(circuit)
@@ -130,7 +130,7 @@ class Scene:
         #: The kinds that are drawn, for the legend.
         self.kinds: set[str] = set()
         # A page is as wide as it is, and as long as it needs to be.
-        self.level = self._arrange(None, items, float("inf") if look.down else WIDTH)
+        self.level = self._arrange(None, items, float("inf") if settings.down else WIDTH)
 
     def _arrange(self, call: Call | None, items: Sequence[Item], limit: float) -> Level:
         level = Level(call)
@@ -153,12 +153,12 @@ class Scene:
         if isinstance(item, Quantity):
             if item.is_number and all(shows_number(user, position) for user, position in item.users):
                 return None
-            glyph = self._glyphs.get(item) or quantity_glyph(item, self.look, item is self.circuit.output)
+            glyph = self._glyphs.get(item) or quantity_glyph(item, self.settings, item is self.circuit.output)
             box = Box(glyph.length, glyph.before, glyph.after)
             if self._beside(item):
                 box.place, box.pull = "late", 0.05
         elif item in self.folded:
-            glyph = self._glyphs.get(item) or layer_glyph(item, self._exports(item), self.look)
+            glyph = self._glyphs.get(item) or layer_glyph(item, self._exports(item), self.settings)
             box = Box(glyph.length, glyph.before, glyph.after)
         else:
             return self._frame(item, limit)
@@ -175,7 +175,7 @@ class Scene:
         length, before, after = inner.length + 2 * PADDING, inner.line - inner.top, inner.bottom - inner.line
         before, after = before + PADDING, after + PADDING
         heading = text_width(call.title) * 1.06 + 24.0
-        if self.look.down:
+        if self.settings.down:
             length, after = length + HEADING, max(after, heading - before)
         else:
             length, before = max(length, heading), before + HEADING
@@ -272,12 +272,12 @@ class Scene:
             return ""
         for path in source.paths:
             if path.user is user and path.position == position:
-                return number(path.gradient, self.look.digits)
+                return number(path.gradient, self.settings.digits)
         return ""
 
     def _room(self, source: Quantity) -> float:
         longest = max((text_width(self.share(source, u, p), 10.5) for u, p in source.users), default=0.0)
-        return longest + 6.0 if longest and not self.look.down else longest and 14.0
+        return longest + 6.0 if longest and not self.settings.down else longest and 14.0
 
 
 def _offset(unit: Unit, port: Box) -> float:

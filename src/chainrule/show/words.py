@@ -41,6 +41,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "graph of": ("Computational graph of {name}", "{name}의 계산 그래프"),
     "fold all": ("Fold all layers", "모든 층 접기"),
     "unfold all": ("Unfold all layers", "모든 층 펼치기"),
+    # equations
+    "derivation": ("The equations, forward and backward", "순전파와 역전파의 식"),
+    "forward": ("Forward", "순전파"),
+    "backward": ("Backward", "역전파"),
+    "shape_column": ("shape", "모양"),
+    "layer_column": ("layer", "층"),
+    "line_column": ("line", "줄"),
+    "source": ("The program that computes it", "이를 계산하는 프로그램"),
+    "shortcut": ("in one step", "한 번에 쓰면"),
     # backpropagation, step by step
     "backward of": ("Backpropagation through {name}", "{name}의 역전파"),
     "step": ("step {number}", "{number}단계"),

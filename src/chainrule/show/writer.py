@@ -76,7 +76,9 @@ class Writer:
         scalar = quantity.shape == () and all(source.shape == () for source in quantity.inputs)
         # A fraction that is raised stands in parentheses.
         template = template.replace("$g^", r"\left($g\right)^") if g.startswith(r"\frac") else template
-        return fill(template, {**places, "z": write(quantity), "g": g, "m": r"\cdot" if scalar else r"\odot"})
+        filled = fill(template, {**places, "z": write(quantity), "g": g, "m": r"\cdot" if scalar else r"\odot"})
+        # Between brackets and commas a negative number needs no parentheses of its own.
+        return re.sub(r"(?<=[(,{\[])( ?)\((-[\d.]+)\)(?=[,)}\]]| \\le)", r"\1\2", filled)
 
     def computed(self, quantity: Quantity) -> str:
         """The operation on its inputs' names: ``x + y``."""
@@ -94,7 +96,7 @@ class Writer:
         if path.spread.shape == source.shape:
             return words_
         axes = ", ".join(map(str, _summed(path.spread.shape, source.shape)))
-        return rf"\sum_{{\mathrm{{axis}} {axes}}} {closed(words_)}"
+        return rf"\sum_{{\mathrm{{axis}}\,{axes}}} {closed(words_)}"
 
 
 def _summed(large: tuple[int, ...], small: tuple[int, ...]) -> list[int]:

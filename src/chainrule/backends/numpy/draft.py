@@ -73,23 +73,22 @@ class Draft:
         op = node.op
         assert op is not None
         operands = self.operands[node]
-        name = self.wanted.get(node)
+        name = self.wanted.get(node) or self._gradient_name(node)
         if op.name in REPEATED:
             self._need_name(operands[:1])
         if isinstance(op, IndexAdd) or op.name == "log_softmax":
-            self._write_lines(node, [self._text(i) for i in operands])
+            while sum(len(self.text(i).code) for i in operands) > WIDTH - 32 and self._name_longest(operands):
+                pass
+            self._write_lines(node, [self.text(i) for i in operands])
             return
         room = WIDTH - len(f"{name} = ") if name else WIDTH - 16
         while True:
-            arguments = [self._text(i) for i in operands]
+            arguments = [self.text(i) for i in operands]
             text = expression(node, arguments, [i.aval for i in operands])
             if len(text.code) <= room:
                 break
-            seen = [i.inputs[0] if _glance(i) else i for i in operands]
-            long = [i for i in seen if i not in self.names and i in self.reads and len(self.texts[i].code) > 8]
-            if not long:
+            if not self._name_longest(operands):
                 break
-            self._need_name([max(long, key=lambda i: len(self.texts[i].code))])
         self.texts[node] = text
         self.reads[node] = set().union(*(self._read_by(i) for i in operands))
         self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in operands if i not in self.names))
@@ -97,12 +96,27 @@ class Draft:
         if name or node in self.outputs or many:
             self._need_name([node])
 
-    def _text(self, node: Node) -> Text:
+    def _name_longest(self, operands: Sequence[Node]) -> bool:
+        """Shorten a line: the longest of its parts becomes a statement. False if there is none that is long."""
+        seen = [i.inputs[0] if _glance(i) else i for i in operands]
+        long = [i for i in seen if i not in self.names and not self.texts[i].weak and len(self.texts[i].code) > 8]
+        self._need_name(sorted(long, key=lambda i: len(self.texts[i].code))[-1:])
+        return bool(long)
+
+    def _gradient_name(self, node: Node) -> str | None:
+        """The gradient of a value that has a name has one too."""
+        origin = self.marks.sources.get(node)
+        if origin not in self.names or origin in self.marks.inputs:
+            return None
+        self.wanted[node] = self.labels.take(f"d{self.names[origin]}")
+        return self.wanted[node]
+
+    def text(self, node: Node) -> Text:
         """How ``node`` is referred to: by its name if it has one."""
         if node in self.names:
             return Text(self.names[node], ATOM, "names" if node in self.weak else "")
         if _glance(node):
-            return Text(f"{bound(self._text(node.inputs[0]), ATOM)}.T")
+            return Text(f"{bound(self.text(node.inputs[0]), ATOM)}.T")
         if node not in self.texts:
             self._write_constant(node)
         return self.texts[node] if node not in self.names else Text(self.names[node])
@@ -117,7 +131,7 @@ class Draft:
         for node in nodes:
             if node in self.names:
                 continue
-            text = self._text(node)
+            text = self.text(node)
             if node in self.names or (node.op is None and text.weak):
                 continue
             if node in self.outputs:
@@ -131,9 +145,9 @@ class Draft:
             self.names[node] = self.wanted[node]
         else:
             origin = self.marks.sources.get(node)
-            base = self.marks.plain(node)
+            base = self.marks.plain(node, self.names)
             if origin is not None and origin is not node:
-                base = f"d{self.names.get(origin) or self.marks.plain(origin)}"
+                base = f"d{self.names.get(origin) or self.marks.plain(origin, self.names)}"
             self.names[node] = self.labels.take(base)
         return self.names[node]
 

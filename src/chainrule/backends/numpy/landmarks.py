@@ -11,6 +11,7 @@ from chainrule.backends.numpy.naming import Layer, kind_of
 from chainrule.compiler.program import Program
 from chainrule.compiler.stages import BACKWARD, FORWARD, UPDATE
 from chainrule.core import source
+from chainrule.core.aval import bool_
 from chainrule.core.graph import Node, layer_path
 
 __all__ = ["Landmarks", "plain_name"]
@@ -148,6 +149,12 @@ class Landmarks:
                 name = plain_name(source.line_text(node.source))
                 if name and name not in self.inputs.values() and name not in self.wanted.values():
                     self.wanted.setdefault(node, name)
+        for node in self.nodes:
+            if self._is_log_softmax(node):
+                self.wanted.setdefault(node, "log_p")
+            elif _is(node, "exp") and self._is_log_softmax(self.operands[node][0]):
+                self.wanted.setdefault(node, "p")
+                self.remarks[node] = "softmax"
         for node in self.forward:
             scope, kind, op = node.scope, kind_of(node.scope), node.op.name  # type: ignore[union-attr]
             layer = self._own_layer(node)
@@ -160,6 +167,19 @@ class Landmarks:
                 self.remarks[node] = _remark(scope)
             elif op in _FUNCTIONS and (scope is None or kind not in _OUTPUTS):
                 self.wanted.setdefault(node, _FUNCTIONS[op] + (suffix if op != "log_softmax" else ""))
+
+    def _is_log_softmax(self, node: Node) -> bool:
+        """``z - log(sum(exp(z)))``."""
+        if _is(node, "log_softmax"):
+            return True
+        if not _is(node, "subtract"):
+            return False
+        z, other = self.operands[node]
+        for name in ("log", "sum", "exp"):
+            if not _is(other, name):
+                return _is(other, "logsumexp") and self.operands[other][0] is z
+            other = self.operands[other][0]
+        return other is z
 
     def _own_layer(self, node: Node) -> Layer | None:
         """The layer with parameters whose call made the node."""
@@ -202,12 +222,20 @@ class Landmarks:
             if origin in names and (origin in self.inputs or origin in self.wanted)
         }
 
-    def plain(self, node: Node) -> str:
-        """A name for a value that has none of its own and needs one."""
+    def plain(self, node: Node, names: Mapping[Node, str]) -> str:
+        """Where others are called ``names``, a name for a value that has none of its own and needs one."""
         op = node.op
         if op is None:
             return "rows" if node.aval.dtype.kind == "i" else "constant"
         suffix = self._suffixes.get(node, "")
+        operands = self.operands[node]
+        if op.name == "add" and any(i.value is not None and i.value.size == 1 and 0 < i.value < 1e-3 for i in operands):
+            name = next((names[i] for i in operands if i in names), "")
+            return f"{name}_eps" if name else "denominator"
+        if op.name == "where" and node.aval.dtype.kind == "i":
+            return "labels"
+        if op.name == "sum" and _is(operands[0], "cast") and operands[0].inputs[0].aval.dtype is bool_:
+            return "n"
         if op.name == "subtract":
             base = self._difference(node)
         elif op.name == "mean" and self.operands[node][0].op is not None and _is(self.operands[node][0], "square"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -98,9 +99,7 @@ def layers_of(program: Program) -> dict[str, Layer]:
 
 def _add_suffixes(layers: list[Layer]) -> None:
     """Numbers for layers in a row, counted by those that hold weights; names for layers that have them."""
-    shared = 0
-    while layers and all(len(a.path) > shared + 1 and a.path[shared] == layers[0].path[shared] for a in layers):
-        shared += 1
+    shared = len(os.path.commonprefix([layer.path for layer in layers]))
     counts: dict[tuple[str, ...], int] = {}
     seen: set[tuple[str, str]] = set()
     for layer in layers:
@@ -109,7 +108,7 @@ def _add_suffixes(layers: list[Layer]) -> None:
         suffix = "".join(f"_{word}" for word in words)
         if len(words) < len(path):
             counts[words] = max(1, counts.get(words, 0) + (layer.kind not in _FOLLOWERS))
-            suffix += str(counts[words])
+            suffix += f"{'_' * suffix[-1:].isdigit()}{counts[words]}"
         kind, again = (layer.kind in _FOLLOWERS and layer.kind) or "", suffix
         for letter in "bcdefghij":
             if (kind, again) not in seen:

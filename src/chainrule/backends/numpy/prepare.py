@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -81,9 +81,9 @@ def numbers(program: Program) -> set[Node]:
     found = {n for n in program.constants if not n.aval.ndim}
     found |= {n for n in program.inputs if program.kinds.get(n) == "setting"}
     for node in program.graph.nodes:
-        if isinstance(node.op, (Cast, Negative, Add, Subtract, Multiply)) and is_float(node.aval.dtype):
-            if found.issuperset(node.inputs):
-                found.add(node)
+        simple = isinstance(node.op, (Cast, Negative, Add, Subtract, Multiply)) and is_float(node.aval.dtype)
+        if simple and found.issuperset(node.inputs):
+            found.add(node)
     return found
 
 
@@ -170,13 +170,15 @@ def _drop_casts(inputs: list[Node], weak: set[Node]) -> None:
                 inputs[i] = node.inputs[0]
 
 
-def live_nodes(program: Program, operands: dict[Node, Sequence[Node]]) -> list[Node]:
+def live_nodes(
+    nodes: Sequence[Node], operands: Mapping[Node, Sequence[Node]], outputs: Iterable[Node]
+) -> list[Node]:
     """The nodes that the outputs need, in order, when each is written with its operands."""
-    seen = set(program.outputs)
+    seen = set(outputs)
     stack = list(seen)
     while stack:
         for node in operands.get(stack.pop(), ()):
             if node not in seen:
                 seen.add(node)
                 stack.append(node)
-    return [node for node in program.graph.nodes if node in seen]
+    return [node for node in nodes if node in seen]

@@ -12,6 +12,7 @@ from chainrule.backends.numpy.helpers import HELPERS, helper_texts
 from chainrule.backends.numpy.landmarks import Landmarks
 from chainrule.backends.numpy.naming import Labels, label_inputs, layers_of
 from chainrule.backends.numpy.prepare import live_nodes, operands_of, prepared
+from chainrule.backends.numpy.rules import Rule, find_rules
 from chainrule.backends.numpy.schedule import StillNeeded, schedule
 from chainrule.backends.numpy.text import WIDTH, strong, wrapped
 from chainrule.backends.numpy.usage import usage
@@ -78,7 +79,7 @@ class _Writer:
         self.given = program
         self.program, self.moved = prepared(program)
         self.operands = operands_of(self.program)
-        self.nodes = live_nodes(self.program, self.operands)
+        self.nodes = live_nodes(self.program.graph.nodes, self.operands, self.program.outputs)
         self.function = re.sub(r"\W", "_", name.strip("<>")) or "step"
         if not self.function.isidentifier() or self.function in Labels().taken:
             self.function = "step"
@@ -117,28 +118,44 @@ class _Writer:
         """The whole text."""
         while True:
             labels = copy.deepcopy(self.labels)
-            draft = Draft(
-                self.program, self.nodes, self.operands, self.program.outputs, self.inputs, self._wanted(labels), self.marks,
-                labels,
+            rules = find_rules(
+                self.program, self.nodes, self.operands, self.marks, self.replaced, self.inputs, labels
             )  # fmt: skip
+            draft = self._draft(rules, labels)
+            calls = [
+                rule.call(family, draft.names, self._place(family.new[0])) for rule in rules for family in rule.families
+            ]
             try:
-                statements = schedule(draft.statements, set(self.program.outputs), self.replaced)
+                statements = schedule([*draft.statements, *calls], set(self.program.outputs), self.replaced)
                 break
             except StillNeeded as found:
                 old = self.replaced.pop(found.node)
                 self.renamed[found.node] = f"new_{self.inputs[old]}"
-        return self._assembled(draft, statements)
+        return self._assembled(draft, rules, statements)
+
+    def _draft(self, rules: Sequence[Rule], labels: Labels) -> Draft:
+        """Statements for all that is not done by a rule."""
+        wanted = self._wanted(labels)
+        families = [family for rule in rules for family in rule.families]
+        names = {**self.inputs, **{node: wanted[node] for family in families for node in family.new}}
+        outputs = {n for n in self.program.outputs if n in self.inputs or n not in names}
+        outputs |= {n for family in families for n in family.given}
+        nodes = [n for n in live_nodes(self.nodes, self.operands, outputs) if n not in names]
+        return Draft(self.program, nodes, self.operands, outputs, names, wanted, self.marks, labels)
+
+    def _place(self, node: Node) -> tuple[int, int, int]:
+        return self.marks.stages[node], self.marks.groups[node], 0
 
     # ---- the text
 
-    def _assembled(self, draft: Draft, statements: Sequence[Statement]) -> Listing:
-        names = list(self.inputs.values())
-        head = wrapped(f"def {self.function}(", names, "):")
+    def _assembled(self, draft: Draft, rules: Sequence[Rule], statements: Sequence[Statement]) -> Listing:
+        arguments = [[name for node, name in self.inputs.items() if self._part(node) == part] for part in range(3)]
+        head = wrapped(f"def {self.function}(", arguments, "):")
         body, places = self._body(statements)
         order, values = self._returned(draft)
-        flat = f"    return {', '.join(values)}"
+        flat = f"    return {', '.join(v for group in values for v in group)}"
         body += [flat] if len(flat) <= WIDTH + 8 else wrapped("    return (", values, ")")
-        whole = "\n".join(body)
+        whole = "\n".join([*body, *(line for rule in rules for line in rule.text)])
         used = {name for name in HELPERS if re.search(rf"\b{name}\(", whole)}
         kind = "One training step of" if self.learns else "The function"
         imports = ["import numpy as np"]
@@ -148,10 +165,10 @@ class _Writer:
         top = [f'"""{kind} `{self.function}`, written out by chainrule: NumPy alone."""', "", *imports, ""]
         if constants:
             top += ["", *constants]
-        for text in helper_texts(used):
-            top += ["", *text.split("\n"), ""]
+        for text in [*(h.split("\n") for h in helper_texts(used)), *(rule.text for rule in rules)]:
+            top += ["", *text, ""]
         top += ["", *head]
-        tail = usage(self.program, self.inputs, self.function, values, self.program.results)
+        tail = usage(self.program, self.inputs, self.function, arguments, values)
         lines = {node: len(top) + place for node, place in places.items()}
         text = "\n".join([*top, *body, "", "", *tail]) + "\n"
         return Listing(
@@ -172,9 +189,9 @@ class _Writer:
             section = stage
             places.update(dict.fromkeys(statement.holds, len(lines) + len(statement.lines)))
             lines += ["    " + line for line in statement.lines]
-            if stage % 3 != UPDATE and len(lines[-1]) <= WIDTH + 8:
-                remark = f"{statement.shape}  {statement.remark}".rstrip()
-                lines[-1] += f"\0# {remark}"
+            remark = f"# {statement.shape}  {statement.remark}".rstrip()
+            if stage % 3 != UPDATE and len(lines[-1] + remark) <= WIDTH + 12:
+                lines[-1] += f"\0{remark}"
         return _aligned(lines), places
 
     def _apart(self, statements: Sequence[Statement], i: int) -> bool:
@@ -184,17 +201,20 @@ class _Writer:
         groups = [s.place[:2] for s in statements]
         return groups.count(groups[i]) > 1 or groups.count(groups[i - 1]) > 1
 
-    def _returned(self, draft: Draft) -> tuple[tuple[int, ...], list[str]]:
-        """Which outputs are returned in which order, results first, and what they are called."""
-        program = self.program
-        place = {node: i for i, node in enumerate(self.inputs)}
-        cells = [
-            (place.get(program.inputs[c], 0) if c is not None else len(place), k) for k, c in enumerate(program.carried)
-        ]
-        order = [*range(program.results), *(program.results + k for _, k in sorted(cells))]
-        return tuple(order), [
-            strong(draft._text(program.outputs[k]), program.outputs[k].aval.dtype).code for k in order
-        ]  # fmt: skip
+    def _part(self, node: Node) -> int:
+        """Weights and buffers, then what a call is given, then the rest of the state."""
+        return {"tensor": 0, "argument": 1, "setting": 1}.get(self.program.kinds.get(node, "argument"), 2)
+
+    def _returned(self, draft: Draft) -> tuple[tuple[int, ...], list[list[str]]]:
+        """Which outputs are returned in which order, and what they are called: results, weights, the rest."""
+        program, place = self.program, {node: i for i, node in enumerate(self.inputs)}
+        groups: list[list[int]] = [list(range(program.results)), [], []]
+        cells = [(place[program.inputs[c]] if c is not None else len(place), k) for k, c in enumerate(program.carried)]
+        for at, k in sorted(cells):
+            rest = at < len(place) and self._part(list(place)[at]) > 1
+            groups[1 + rest].append(program.results + k)
+        texts = [[strong(draft.text(o), o.aval.dtype).code for o in map(program.outputs.__getitem__, g)] for g in groups]
+        return tuple(k for group in groups for k in group), texts
 
     def _lines(self, lines: dict[Node, int], first: int) -> dict[Node, int]:
         """Lines for the nodes of the program as it was given; what is written nowhere stands where it is used."""

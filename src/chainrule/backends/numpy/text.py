@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,21 +101,25 @@ def literal(value: Any) -> Text:
 def axes_text(axes: Sequence[int], ndim: int, keepdims: bool, keyword: str = "axis=") -> list[str]:
     """The arguments of a reduction: nothing for all axes, a number for one."""
     arguments = []
-    if len(axes) != ndim or not ndim:
-        if ndim:
-            arguments.append(keyword + (str(axes[0]) if len(axes) == 1 else str(tuple(axes))))
+    if len(axes) != ndim:
+        arguments.append(keyword + (str(axes[0]) if len(axes) == 1 else str(tuple(axes))))
     if keepdims:
         arguments.append("keepdims=True")
     return arguments
 
 
-def wrapped(start: str, items: Sequence[str], end: str) -> list[str]:
-    """``start``, the items and ``end``, on several lines if that is too long for one; ``start`` is then an open bracket."""
-    line = start + ", ".join(items) + end
+def wrapped(start: str, groups: Iterable[Sequence[str]], end: str) -> list[str]:
+    """``start``, the items and ``end`` in one line; if that is too long, each group from a line of its own on.
+
+    ``start`` is then an open bracket that stands alone.
+    """
+    groups = [group for group in groups if group]
+    line = start + ", ".join(item for group in groups for item in group) + end
     if len(line) <= WIDTH + 8:
         return [line]
     indent = " " * (len(start) - len(start.lstrip()))
-    inner = textwrap.wrap(
-        ", ".join(items) + ",", WIDTH + 8, initial_indent=f"{indent}    ", subsequent_indent=f"{indent}    "
-    )
-    return [start, *inner, indent + end]
+    inner = f"{indent}    "
+    lines = [
+        textwrap.wrap(", ".join(group) + ",", WIDTH + 8, initial_indent=inner, subsequent_indent=inner) for group in groups
+    ]
+    return [start, *(line for part in lines for line in part), indent + end]

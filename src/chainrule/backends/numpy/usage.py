@@ -17,8 +17,9 @@ __all__ = ["usage"]
 
 
 def usage(
-    program: Program, inputs: Mapping[Node, str], function: str, returned: Sequence[str], results: int
-) -> list[str]:
+    program: Program, inputs: Mapping[Node, str], function: str,
+    arguments: Sequence[Sequence[str]], returned: Sequence[Sequence[str]],
+) -> list[str]:  # fmt: skip
     """A block that calls the function, a few times if it has a state, and prints what it returns."""
     ranges = _index_ranges(program)
     lines = ['if __name__ == "__main__":']
@@ -26,15 +27,16 @@ def usage(
     if any("rng." in line for line in made):
         lines.append("    rng = np.random.default_rng(0)")
     lines += made
-    state, names = list(returned[results:]), list(inputs.values())
-    if not state or not set(state) <= set(names):
-        return [*lines, *wrapped(f"    print({function}(", names, "))")]
+    results, *others = returned
+    state = [name for group in others for name in group]
+    if not state or not set(state) <= set(inputs.values()):
+        return [*lines, *wrapped(f"    print({function}(", arguments, "))")]
     head, *middle = wrapped("        ", returned, " = ")
     if middle:
         head, middle[-1] = "        (", "        ) = "
     target = [head, *middle]
-    lines += ["    for _ in range(10):", *target[:-1], *wrapped(f"{target[-1]}{function}(", names, ")")]
-    return [*lines, f"        print({', '.join(returned[:results]) or state[0]})"]
+    lines += ["    for _ in range(10):", *target[:-1], *wrapped(f"{target[-1]}{function}(", arguments, ")")]
+    return [*lines, f"        print({', '.join(results) or state[0]})"]
 
 
 def _example(program: Program, node: Node, ranges: Mapping[Node, int]) -> str:
@@ -45,6 +47,8 @@ def _example(program: Program, node: Node, ranges: Mapping[Node, int]) -> str:
     if kind == "setting":
         return "0.1"
     if kind in ("optimizer memory", "gradient"):
+        if not aval.ndim:
+            return f"{dtype}({int(traced.endswith('mu_product'))})"
         return f"np.{'ones' if traced.endswith('mu_product') else 'zeros'}({shape}, {dtype})"
     if kind.startswith("random"):
         return "np.int64(0)"

@@ -35,9 +35,7 @@ class Perceptron:
             activation="relu",
             solver=case.optimizer,
             alpha=0.0,
-            batch_size=case.batch or len(arrays.x),
             learning_rate_init=case.lr,
-            max_iter=case.epochs,
             shuffle=case.batch > 0,
             random_state=0,
             tol=0.0,
@@ -46,11 +44,11 @@ class Perceptron:
             nesterovs_momentum=False,
             warm_start=True,
         )
-        # One pass over a row of each class makes the layers, whose weights reset() can then set.
-        self.model.set_params(max_iter=1)
+        # One step on a row of each class makes the layers, whose weights reset() can then set.
         first = np.unique(self.y, return_index=True)[1] if self.classifies else np.arange(2)
+        self.model.set_params(max_iter=1, batch_size=len(first))
         self.model.fit(self.x[first], self.y[first])
-        self.model.set_params(max_iter=case.epochs)
+        self.model.set_params(max_iter=case.epochs, batch_size=case.batch or len(arrays.x))
 
     def reset(self) -> None:
         """The initial weights, W as (inputs, outputs); with ``warm_start`` fit goes on from them."""

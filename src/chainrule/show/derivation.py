@@ -1,0 +1,293 @@
+"""``cr.show.derivation``: the forward and backward equations of a network, line by line, with shapes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chainrule.show.circuit import Array, Circuit, Quantity, variables
+from chainrule.show.computation import circuit_of
+from chainrule.show.files import frame, open_in_browser, render, save
+from chainrule.show.identities import identity
+from chainrule.show.notation import to_mathml, to_text
+from chainrule.show.symbols import Symbol, symbols
+from chainrule.show.words import check_language, words
+from chainrule.show.writer import Writer, chain
+from chainrule.tensor import Tensor
+from chainrule.train.svg import Svg
+
+__all__ = ["Derivation", "Line", "derivation", "find_line"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One equation."""
+
+    #: What it is about, the same for every run: ``fc1 affine``, ``fc1.weight gradient``.
+    key: str
+    #: "forward" or "backward".
+    part: str
+    #: Left and right side, in LaTeX.
+    left: str
+    right: str
+    #: Of the left side.
+    shape: tuple[int, ...]
+    #: The layer, as ``fc1: Linear``, or an empty string.
+    layer: str
+    #: What programs call the left side: ``z1``, ``dW1``.
+    variable: str
+    value: Array
+    #: The same in one step, where the textbook knows it: ``(softmax(z) - Y) / N``, checked on the numbers.
+    shortcut: str = ""
+    #: The line of the source that computes it, counted from 1; None where no source was given or none was found.
+    source_line: int | None = None
+
+    @property
+    def latex(self) -> str:
+        """The equation."""
+        return chain(self.left, self.right)
+
+    def __str__(self) -> str:
+        return to_text(self.latex)
+
+
+def derivation(
+    model: Any,
+    *inputs: Any,
+    target: Any = None,
+    loss: Callable[[Any, Any], Tensor] | None = None,
+    names: Mapping[str, Tensor] | None = None,
+    source: str | None = None,
+    lang: str = "en",
+) -> Derivation:
+    """The equations that train a network: forward to the loss, then backward to every gradient, with shapes.
+
+    Args:
+        model: a module, with ``inputs`` for it, or a tensor that was computed (a loss).
+        target, loss: as for ``show.graph``.
+        names: what tensors are called; by default as the variables of the calling code.
+        source: a NumPy program that computes the same, such as ``step.source()``; each equation is linked to its line.
+        lang: "en" or "ko".
+
+    Layers are numbered in the order of use: ``z_1 = x W_1^T + b_1``, ``h_1 = sigma(z_1)``. ``print`` shows the lines;
+    ``.latex`` is for a paper, ``.html`` a page that needs no network; ``.save("equations.html")`` (or .tex, .txt).
+
+    >>> import chainrule as cr
+    >>> from chainrule import nn
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1))
+    >>> x, t = cr.zeros((4, 2)), cr.zeros((4, 1))
+    >>> for line in cr.show.derivation(model, x, target=t, loss=nn.MSELoss()).forward:
+    ...     print(line)
+    z₁ = x W₁ᵀ + b₁
+    h₁ = σ(z₁)
+    z₂ = h₁ W₂ᵀ + b₂
+    d = z₂ − t
+    q = d²
+    L = mean(q)
+
+    Raises:
+        GradientError, GraphError: as show.graph.
+
+    Source: D. Rumelhart, G. Hinton, R. Williams, "Learning Representations by Back-propagating Errors", 1986.
+    """
+    check_language(lang)
+    circuit = circuit_of(model, inputs, target, loss, None, variables() if names is None else names)
+    made = Derivation(_lines(circuit, lang), lang)
+    return made if source is None else made.link(source)
+
+
+class Derivation:
+    """Equations of a forward and a backward pass; they print, and make a page or LaTeX."""
+
+    def __init__(self, lines: list[Line], lang: str, source: str = "") -> None:
+        self.lines, self.lang, self.source = tuple(lines), lang, source
+
+    @property
+    def forward(self) -> tuple[Line, ...]:
+        """From the inputs to the loss."""
+        return tuple(line for line in self.lines if line.part == "forward")
+
+    @property
+    def backward(self) -> tuple[Line, ...]:
+        """From the loss back to every parameter."""
+        return tuple(line for line in self.lines if line.part == "backward")
+
+    def __getitem__(self, key: str) -> Line:
+        """The line with a key."""
+        return next(line for line in self.lines if line.key == key)
+
+    def link(self, source: str, variables: Mapping[str, str] | None = None) -> Derivation:
+        """The same with each equation linked to the line of ``source`` that assigns its variable.
+
+        ``variables`` says what a line's left side is called in the source, by the line's key, where it is not the
+        usual name.
+        """
+        called = variables or {}
+        linked = [replace(line, source_line=find_line(source, called.get(line.key, line.variable))) for line in self.lines]
+        return Derivation(linked, self.lang, source)
+
+    def __repr__(self) -> str:
+        return f"<Derivation: {len(self.forward)} lines forward, {len(self.backward)} backward>"
+
+    def __str__(self) -> str:
+        out = []
+        for part, lines in (("forward", self.forward), ("backward", self.backward)):
+            if not lines:
+                continue
+            out += ["", words(part, self.lang)]
+            texts = [str(line) for line in lines]
+            width = min(max(map(len, texts)), 60)
+            for text, line in zip(texts, lines, strict=True):
+                shape = _shape(line.shape)
+                out.append(f"  {text:<{width}}  {shape:<12}{line.layer}".rstrip())
+                if line.shortcut:
+                    out.append(f"    {words('shortcut', self.lang)}: {to_text(line.shortcut)}")
+        return "\n".join(out[1:])
+
+    @property
+    def latex(self) -> str:
+        """The equations for a paper, as ``align*`` environments (package amsmath)."""
+        parts = []
+        for lines in (self.forward, self.backward):
+            rows = []
+            for line in lines:
+                size = r" \times ".join(map(str, line.shape)) if line.shape else "1"
+                rows.append(rf"  {line.left} &= {line.right} && ({size})")
+                if line.shortcut:
+                    rows.append(rf"  &= {line.shortcut}")
+            if rows:
+                parts.append("\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}")
+        return "\n".join(parts)
+
+    @property
+    def html(self) -> str:
+        """A page with the equations in MathML, which browsers draw by themselves, and the source beside them."""
+        return self._page(bare=False)
+
+    def _page(self, bare: bool) -> str:
+        lang = self.lang
+        of = {line.source_line: i for i, line in reversed([*enumerate(self.lines)]) if line.source_line}
+        return render(
+            "derivation.html",
+            title=words("derivation", lang),
+            lang=lang,
+            bare=bare,
+            parts=[
+                (words(part, lang), [(i, _view(line)) for i, line in enumerate(self.lines) if line.part == part])
+                for part in ("forward", "backward")
+            ],
+            source=[(n, text, of.get(n)) for n, text in enumerate(self.source.splitlines(), 1)],
+            t={key: words(key, lang) for key in ("layer_column", "shape_column", "line_column", "source", "shortcut")},
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``.html``, ``.tex`` or ``.txt``, whole or not at all; returns the path."""
+        return save(
+            path, {".html": lambda: self.html, ".tex": lambda: self.latex + "\n", ".txt": lambda: str(self) + "\n"}
+        )
+
+    def show(self) -> Path:
+        """Open the page in a browser window; returns the temporary file."""
+        return open_in_browser(self.html, "derivation")
+
+    def _repr_html_(self) -> str:
+        return frame(self._page(bare=True), 90.0 + 52.0 * len(self.lines))
+
+    def _repr_latex_(self) -> str:
+        return self.latex
+
+
+def find_line(source: str, variable: str) -> int | None:
+    """The first line of a program that assigns ``variable``, counted from 1; None if none does.
+
+    >>> find_line("z1 = x @ W1.T\\nz1 += b1\\ndW1, db1 = dz1.T @ x, dz1.sum(0)", "db1")
+    3
+    """
+    assigned = re.compile(rf"^\s*(?:[\w.\[\]:]+\s*,\s*)*{re.escape(variable)}\s*(?:,[^=]*)?(?::[^=]+)?[-+*/@]?=(?!=)")
+    return next((n for n, line in enumerate(source.splitlines(), 1) if assigned.match(line)), None)
+
+
+def _lines(circuit: Circuit, lang: str) -> list[Line]:
+    """An equation for each operation, then one for each gradient in the order of the walk back."""
+    letters = symbols(circuit)
+    writer = Writer(circuit, {q: symbol.latex for q, symbol in letters.items()}, lang=lang)
+    keys = _keys(circuit)
+    lines = []
+    for quantity in circuit.quantities:
+        if quantity.node.op is not None:
+            right = writer.computed(quantity)
+            lines.append(_line(keys[quantity], "forward", letters[quantity], writer.name(quantity), right, quantity))
+    for quantity in _textbook_order(circuit):
+        right = _sum([writer.part(path) for path in quantity.paths]) or "1"
+        shortcut = identity(quantity, writer)
+        gradient = Symbol("", f"d{letters[quantity].plain}")
+        key = f"{keys[quantity]} gradient"
+        lines.append(_line(key, "backward", gradient, writer.slope(quantity), right, quantity, shortcut))
+    return lines
+
+
+def _textbook_order(circuit: Circuit) -> list[Quantity]:
+    """The order of the walk back, with each parameter as soon as its gradient is complete."""
+    waiting = {q: len(q.paths) for q in circuit.order}
+    order = []
+    for quantity in circuit.order:
+        if quantity.node.op is None and quantity is not circuit.output:
+            continue
+        order.append(quantity)
+        for path in quantity.sent:
+            source = quantity.inputs[path.position]
+            waiting[source] -= 1
+            if source.node.op is None and not waiting[source]:
+                order.append(source)
+    return order
+
+
+def _line(
+    key: str, part: str, symbol: Symbol, left: str, right: str, quantity: Quantity, shortcut: str = ""
+) -> Line:
+    value = quantity.value if part == "forward" else quantity.gradient
+    assert value is not None
+    layer = quantity.call.title if quantity.call is not None else ""
+    return Line(key, part, left, right, quantity.shape, layer, symbol.plain, value, shortcut)
+
+
+def _sum(terms: list[str]) -> str:
+    """Terms added, equal ones once with their number."""
+    counted = Counter(terms)
+    parts = [term if count == 1 else rf"{count} \cdot {term}" for term, count in counted.items()]
+    return " + ".join(parts).replace("+ -", "- ")
+
+
+def _keys(circuit: Circuit) -> dict[Quantity, str]:
+    """What each quantity is, in words that are the same for every run: names, or layer and operation."""
+    seen: Counter[str] = Counter()
+    keys = {}
+    for quantity in circuit.quantities:
+        if quantity.is_number:
+            continue
+        path = (quantity.call.path or quantity.call.kind) if quantity.call is not None else ""
+        made = quantity.node.op.name if quantity.node.op is not None else quantity.kind
+        key = quantity.name or f"{path} {made}".strip()
+        seen[key] += 1
+        keys[quantity] = key if seen[key] == 1 else f"{key} {seen[key]}"
+    return keys
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "(" + " × ".join(map(str, shape)) + ")" if shape else "(1)"
+
+
+def _view(line: Line) -> dict[str, Any]:
+    """A line as the page shows it."""
+    return {
+        "math": Svg(to_mathml(line.latex)),
+        "shortcut": Svg(to_mathml(line.shortcut)) if line.shortcut else "",
+        "shape": _shape(line.shape).strip("()"),
+        "layer": line.layer,
+        "key": line.key,
+        "source_line": line.source_line,
+    }
