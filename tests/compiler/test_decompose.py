@@ -205,15 +205,15 @@ def test_negative_exponents_of_integers_cut_the_fraction(dtype: Any) -> None:
 
 # ---- accuracy
 
-#: Measured largest errors in ulp over what ``numbers`` draws and 10 to 100 times as much, rounded up: where ``fma``
-#: rounds twice, and where it rounds once. Up to 2.5, a result is at most the second neighbour of the right one.
+#: The largest errors in ulp, measured on 20 times as many numbers as are drawn here and rounded up: where ``fma`` rounds
+#: twice, and where it rounds once. Up to 2.5, a result is at most the second neighbour of the correctly rounded one.
 MEASURED = {
     "exp": {np.float32: (1.2, 0.9), np.float64: (1.2, 0.9)},
     "expm1": {np.float32: (1.7, 1.6), np.float64: (2.1, 1.9)},
     "sigmoid": {np.float32: (2.5, 2.5), np.float64: (2.5, 2.5)},
     "tanh": {np.float32: (2.1, 1.9), np.float64: (2.4, 2.3)},
-    "erf": {np.float32: (1.8, 1.7), np.float64: (2.0, 1.8)},
-    "softplus": {np.float32: (2.4, 1.9), np.float64: (2.4, 2.1)},
+    "erf": {np.float32: (1.9, 1.8), np.float64: (2.0, 1.8)},
+    "softplus": {np.float32: (2.4, 2.0), np.float64: (2.4, 2.0)},
     "log": {np.float32: (1.2, 0.9), np.float64: (1.6, 1.3)},
     "log1p": {np.float32: (1.7, 1.5), np.float64: (2.0, 1.9)},
     "sin": {np.float32: (1.6, 1.6), np.float64: (2.4, 2.4)},
@@ -223,9 +223,9 @@ MEASURED = {
 
 def erf_long(x: Array) -> Array:
     """``2/sqrt(pi) e^-x^2 sum 2^n x^(2n+1) / (1 3 5 ... (2n+1))``: all terms of one sign."""
-    term = np.minimum(np.abs(x), LONG(7))
+    term = np.minimum(np.abs(x), LONG(6.5))
     square, total = term * term, term.copy()
-    for n in range(1, 230):
+    for n in range(1, 150):
         term = term * (2 * square) / (2 * n + 1)
         total = total + term
     return np.copysign(total * np.exp(-square) * (2 / np.sqrt(4 * np.arctan(LONG(1)))), x) + np.where(np.isnan(x), x, 0)
@@ -256,16 +256,17 @@ def numbers(name: str, dtype: Any, stride: int) -> Array:
 
 
 def truth(name: str, x: Array) -> Array:
-    wide = x.astype(np.float64 if x.dtype == np.float32 else LONG)
-    return quietly(TRUTH.get(name, getattr(np, name, None)), wide)
+    wide = np.float64 if x.dtype == np.float32 else LONG
+    function = TRUTH[name] if name in TRUTH else getattr(np, name)
+    return quietly(lambda: function(x.astype(wide)))
 
 
 @pytest.mark.parametrize("fused", [False, True], ids=["array", "fused"])
 @pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=needs_long)])
 @pytest.mark.parametrize("name", sorted(MEASURED))
 def test_ulp(name: str, dtype: Any, fused: bool) -> None:
-    stride = 4099 if dtype == np.float32 and not fused else 16411
-    x = numbers(name, dtype, stride)
+    slow = name == "erf" or (dtype == np.float32 and fused)
+    x = numbers(name, dtype, 16411 if slow else 4099)
     right = truth(name, x)
     received = quietly(lambda: ELEMENT[name](BOTH[fused], x))
     assert distance(received, quietly(lambda: right.astype(dtype))) <= 2
@@ -351,7 +352,7 @@ class CountingScalars(ArrayScalars):
 
 
 #: Instructions for one float32: more make training slower.
-COST = {"relu": 2, "exp": 23, "sigmoid": 18, "tanh": 23, "log": 29, "log1p": 26, "erf": 27, "softplus": 36, "expm1": 25}
+COST = {"relu": 2, "exp": 20, "expm1": 21, "sigmoid": 17, "tanh": 24, "log": 27, "log1p": 25, "erf": 26, "softplus": 34}
 
 
 @pytest.mark.parametrize("name", sorted(COST))

@@ -125,7 +125,7 @@ def test_common_subexpressions() -> None:
 
 
 def test_maximum_does_not_commute() -> None:
-    """Of two zeros it takes the second, so exchanging them would change a sign."""
+    """Of 0.0 and -0.0 it takes one by their order, so exchanging them would change a sign."""
     program = traced(lambda x, y: (cr.maximum(x, y), cr.maximum(y, x)), M, M)
     assert eliminate_common_subexpressions(program) is program
 

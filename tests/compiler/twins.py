@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from tolerances import assert_near
 
 import chainrule as cr
 from chainrule import nn, optim
+from tolerances import assert_near
 
 Array = np.ndarray[Any, Any]
 

@@ -20,6 +20,9 @@ from chainrule.show.figures import history, model, save_figure
 from chainrule.show.korean import KOREAN
 from chainrule.show.style import MARKERS, THEMES, Style, mix
 
+# Korean is drawn, as boxes, where no such font is installed.
+pytestmark = pytest.mark.filterwarnings("ignore:no installed font has Hangul")
+
 SHOW = Path(fonts.__file__).parent
 NAMES = (
     "boxes",

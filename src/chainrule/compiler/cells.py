@@ -134,6 +134,8 @@ class Setting(Cell):
     def __init__(self, group: dict[str, Any], key: str) -> None:
         super().__init__(Aval.of((), float64), key)
         self.group, self.key = group, key
+        #: What it was when the trace first met it, to be put back after it.
+        self.original = group[key]
 
     def load(self) -> Array:
         return np.asarray(float(self.group[self.key]), float64)

@@ -58,6 +58,11 @@ class Entry:
         return result
 
 
+def _broken(made: Trace) -> str | None:
+    """The first thing that a trace took for granted and that no longer holds."""
+    return next((guard.what for guard in made.guards if not guard.holds()), None)
+
+
 def _result(array: Array, history: bool) -> Tensor:
     return Tensor._of(Result(None, (), Node.leaf(array).aval, array)) if history else Tensor._wrap(array)
 
@@ -215,20 +220,26 @@ class Compiled:
         traced = time.perf_counter()
         executable = build(made.program, backend)
         entry = Entry(made, executable)
-        entries.insert(0, entry)
+        if all(guard.holds() for guard in made.guards):
+            entries.insert(0, entry)
+        else:  # its Python code changes what it reads, at every call
+            made.steady = False
         self._last = entry
         self.events.append(Event("traced", reason, entry, traced - start, time.perf_counter() - traced))
         return entry
 
     def _traces(self) -> int:
-        return sum(map(len, self._entries.values()))
+        return sum(event.kind == "traced" for event in self.events)
 
     def _reason(self, entries: list[Entry], leaves: list[Tensor]) -> str:
         """Why this call is traced."""
         if entries:
             entries[0].trace.point(leaves)
-            broken = next((guard.what for guard in entries[0].trace.guards if not guard.holds()), None)
+            broken = _broken(entries[0].trace)
             return f"{broken} changed" if broken else "an argument that the function also reaches in another way"
+        last = self.events[-1].entry if self.events else None
+        if last is not None and (broken := _broken(last.trace)) is not None:
+            return f"{broken} changed"
         return "the first call" if not self._traces() else "arguments of other shapes, types or static values"
 
     def _give_up(self) -> None:

@@ -34,7 +34,7 @@ class Builder:
         self.users: Counter[Node] = Counter()
         #: The old node that is being rewritten: new nodes belong to its line and layer.
         self.origin: Node | None = None
-        self._numbers: dict[tuple[Aval, bytes], Node] = {}
+        self._known: dict[tuple[Aval, bytes], Node] = {}
 
     def __call__(self, op: Op, *inputs: Node) -> Node:
         """A node of ``op``, or what the rule makes of it."""
@@ -60,13 +60,15 @@ class Builder:
 
     def constant(self, value: Any, dtype: np.dtype[Any]) -> Node:
         """A leaf that holds ``value``; equal ones are the same leaf."""
-        array = np.array(value, dtype, order="C")
-        key = Aval.like(array), array.tobytes()
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = Node.leaf(array)
-            self.constants.append(found)
+        leaf = Node.leaf(np.array(value, dtype, order="C"))
+        found = self.know(leaf)
+        if found is leaf:
+            self.constants.append(leaf)
         return found
+
+    def know(self, leaf: Node) -> Node:
+        """The first constant that was known with this value: ``leaf``, if there is none yet."""
+        return self._known.setdefault((leaf.aval, leaf.value.tobytes()), leaf)
 
 
 def rewrite(program: Program, rule: Rule, constant: Rule | None = None) -> Program:
@@ -79,6 +81,8 @@ def rewrite(program: Program, rule: Rule, constant: Rule | None = None) -> Progr
         better = constant(build, leaf) if constant is not None and leaf.value is not None else None
         new[leaf] = leaf if better is None else better
         build.users[new[leaf]] += users[leaf]
+        if leaf.value is not None and leaf.aval.size == 1 and new[leaf] is leaf:
+            build.know(leaf)
     for node in graph.nodes:
         inputs = tuple(new[i] for i in node.inputs)
         build.origin = node

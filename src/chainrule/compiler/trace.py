@@ -143,6 +143,8 @@ class _Attempt:
                 slot.tensor._grad = gradient
             for module, training in tracer.training.values():
                 object.__setattr__(module, "training", training)
+            for setting, _ in tracer.settings.values():
+                setting.group[setting.key] = setting.original
             touched = (gradient for _, _, gradient in tracer.gradients.values() if gradient is not None)
             for node in (*tracer.nodes, *(cell.node for cell in (*tracer.cells, *self.arguments, *touched))):
                 node.value = Gone(node.aval, node.op.name if node.op else "", node.source)
@@ -186,6 +188,10 @@ class _Attempt:
             if module.training is not training:
                 tracer.deferred.append(partial(object.__setattr__, module, "training", module.training))
                 steady = False
+        for setting, _ in tracer.settings.values():
+            now = setting.group[setting.key]
+            if now is not setting.original:
+                tracer.deferred.append(partial(setting.group.__setitem__, setting.key, now))
         _name_cells(tracer, list(dict.fromkeys([*cells, *updated])), arguments, around)
         program = build_program(tracer, cells, arguments, outputs, updated, len(results), streams)
         made = Trace(program, [cell for cell in cells if cell.node in program.given], updated)

@@ -106,6 +106,8 @@ class Optimizer:
     def _step_on_arrays(self) -> None:
         state, rule = self.state, self.rule
         for group in self.param_groups:
+            lr = group["lr"]
+            settings = {**group, "lr": lr.node.value} if isinstance(lr, Tensor) else group
             for p in group["params"]:
                 try:
                     gradient = p._grad
@@ -116,7 +118,7 @@ class Optimizer:
                 if type(gradient) is not np.ndarray:
                     gradient = gradient.node.value
                 memory = {name: t.node.value for name, t in state[p].items()} if p in state else {}
-                new, memory = rule(p.node.value, gradient, memory, group)
+                new, memory = rule(p.node.value, gradient, memory, settings)
                 p._replace_leaf(new if type(new) is np.ndarray else np.asarray(new))
                 if memory:
                     state[p] = {name: Tensor._wrap(np.asarray(v)) for name, v in memory.items()}

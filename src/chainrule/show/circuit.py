@@ -38,8 +38,13 @@ class Call:
 
     @property
     def title(self) -> str:
-        """``fc1: Linear``, or the class alone for a module that no other holds."""
-        return f"{self.path}: {self.kind}" if self.path else self.kind
+        """``encoder.fc1: Linear``, or the class alone for a module that no other holds."""
+        return self.title_in(None)
+
+    def title_in(self, outer: Call | None) -> str:
+        """The title as seen from inside another call: ``fc1: Linear``."""
+        path = self.path.removeprefix(f"{outer.path}." if outer is not None and outer.path else "")
+        return f"{path}: {self.kind}" if path else self.kind
 
     @property
     def calls(self) -> list[Call]:
@@ -83,6 +88,7 @@ class Quantity:
     call: Call | None = None
     #: The quantities computed from it, with the place it has among their inputs.
     users: list[tuple[Quantity, int]] = field(default_factory=list)
+    wants_gradient: bool = False
     gradient: Array | None = None
     #: What its users send back to it, and what it sends on to its inputs.
     paths: list[Path] = field(default_factory=list)
@@ -131,17 +137,20 @@ class Circuit:
         gradient: Any = None,
         names: Mapping[str, Tensor] | None = None,
         inputs: Iterable[Tensor] = (),
+        data: Iterable[Tensor] = (),
     ) -> Circuit:
         """The circuit of a tensor, with the gradients that ``output.backward(gradient)`` would compute.
 
         Nobody's ``.grad`` changes, no hook is called, and the tape stays. A tensor that is not one number has
-        gradients only if ``gradient`` is given. Raises GradientError for a tensor that was not recorded, GraphError
+        gradients only if ``gradient`` is given. ``inputs`` are drawn as such; among them ``data`` are those that were
+        recorded only to be seen, and get no gradient. Raises GradientError for a tensor that was not recorded, GraphError
         where an earlier ``backward()`` let the tape go.
         """
         _check(output)
         graph = Graph.of((output.node,))
         nodes = sorted((*graph.inputs, *graph.nodes), key=lambda node: node.serial)
         circuit = cls._connect(nodes, output.node, _Names(nodes, names or {}), {t.node for t in inputs})
+        circuit._want({t.node for t in data})
         if gradient is not None or output.node.aval.size == 1:
             circuit._walk_back(_seed(output, gradient))
         return circuit
@@ -160,6 +169,13 @@ class Circuit:
         circuit = cls(list(found.values()), found[output], [])
         _group(circuit)
         return circuit
+
+    def _want(self, data: set[Node]) -> None:
+        """Mark what a gradient goes to: all that was recorded, but for data and what is computed from data alone."""
+        for quantity in self.quantities:
+            recorded = quantity.node.requires_grad and quantity.node not in data
+            leaf = quantity.node.op is None
+            quantity.wants_gradient = recorded and (leaf or any(source.wants_gradient for source in quantity.inputs))
 
     def _walk_back(self, seed: Array) -> None:
         """Visit the last computed first; the rules are the library's own, on values that nobody records."""
@@ -190,11 +206,11 @@ def send_back(quantity: Quantity, gradient: Any) -> list[Path]:
     with no_grad():
         parts = node.op.vjp(Tensor._wrap(np.asarray(gradient)), Tensor._of(node), *map(Tensor._of, node.inputs))
         parts = parts if isinstance(parts, tuple) else (parts,)
-        for position, (source, part) in enumerate(zip(node.inputs, parts, strict=True)):
-            if part is None or not source.requires_grad:
+        for position, (source, part) in enumerate(zip(quantity.inputs, parts, strict=True)):
+            if part is None or not source.wants_gradient:
                 continue
             part = part() if isinstance(part, FunctionType) else part
-            total = part if part.shape == source.aval.shape else sum_to(part, source.aval.shape)
+            total = part if part.shape == source.shape else sum_to(part, source.shape)
             paths.append(Path(quantity, position, part.numpy(), total.numpy()))
     return paths
 
@@ -249,11 +265,13 @@ def _kind(node: Node, name: str, given: bool, began: int) -> str:
     """
     if node.op is not None:
         return "operation"
+    if given:
+        return "input"
     if node.requires_grad:
         owner = node.tap.cell() if node.tap is not None and node.tap.cell is not None else None
         return "parameter" if isinstance(owner, Parameter) else "input"
     early = node.serial < began and node.aval.floating
-    return "input" if given or (node.aval.size > 1 and (name or early)) else "constant"
+    return "input" if node.aval.size > 1 and (name or early) else "constant"
 
 
 class _Names:

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.core.aval import is_float
 from chainrule.core.errors import ConfigError
+from chainrule.core.graph import Node
 from chainrule.core.modes import enable_grad, get_default_dtype
 from chainrule.core.philox import default_generator
 from chainrule.nn.losses import CrossEntropyLoss, MSELoss
@@ -47,8 +48,13 @@ def circuit_of(
     if loss is not None and target is None:
         raise ConfigError("show a loss", "loss= without target=", "what the loss compares with", "pass target=")
     dtype = next((p.dtype for p in t.parameters() if is_float(p.dtype)), get_default_dtype())
-    tensors = [_tensor(x, dtype) for x in inputs]
-    known = _named(dict(names), "x", tensors)
+    given = [_tensor(x, dtype) for x in inputs]
+    known = _named(dict(names), "x", given)
+    # What is computed from data alone is recorded too, so that the drawing shows the whole of it.
+    tensors = [Tensor._of(Node.leaf(x.node.value, is_float(x.dtype))) if not x.requires_grad else x for x in given]
+    data = [new for new, old in zip(tensors, given, strict=True) if new is not old]
+    for new, old in zip(tensors, given, strict=True):
+        known |= {name: new for name, tensor in known.items() if tensor.node is old.node}
     with _undisturbed(t), enable_grad():
         output = t(*tensors)
         if not isinstance(output, Tensor):
@@ -61,7 +67,7 @@ def circuit_of(
             tensors.append(wanted)
             output = (loss or (MSELoss() if is_float(wanted.dtype) else CrossEntropyLoss()))(output, wanted)
             known = _named(known, "loss", [output])
-    return Circuit.of(output, gradient, known, tensors)
+    return Circuit.of(output, gradient, known, tensors, data)
 
 
 def _named(names: dict[str, Tensor], word: str, tensors: list[Tensor]) -> dict[str, Tensor]:

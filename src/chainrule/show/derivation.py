@@ -127,7 +127,9 @@ class Derivation:
         usual name.
         """
         called = variables or {}
-        linked = [replace(line, source_line=find_line(source, called.get(line.key, line.variable))) for line in self.lines]
+        linked = [
+            replace(line, source_line=find_line(source, called.get(line.key, line.variable))) for line in self.lines
+        ]
         return Derivation(linked, self.lang, source)
 
     def __repr__(self) -> str:
@@ -246,9 +248,7 @@ def _textbook_order(circuit: Circuit) -> list[Quantity]:
     return order
 
 
-def _line(
-    key: str, part: str, symbol: Symbol, left: str, right: str, quantity: Quantity, shortcut: str = ""
-) -> Line:
+def _line(key: str, part: str, symbol: Symbol, left: str, right: str, quantity: Quantity, shortcut: str = "") -> Line:
     value = quantity.value if part == "forward" else quantity.gradient
     assert value is not None
     layer = quantity.call.title if quantity.call is not None else ""

@@ -86,7 +86,8 @@ FORMULAS: dict[str, Formula | Callable[[Any, Sequence[tuple[int, ...]]], Formula
     # reductions
     "sum": lambda op, shapes: Formula(_over(r"\sum", op, shapes) + " $x", flows=(_spread("$g", shapes),)),
     "mean": lambda op, shapes: Formula(
-        _over(r"\mathrm{mean}", op, shapes) + "($x)", flows=(_spread(rf"\frac{{1}}{{{_count(op, shapes)}}} \cdot $g", shapes),)
+        _over(r"\mathrm{mean}", op, shapes) + "($x)",
+        flows=(_spread(rf"\frac{{1}}{{{_count(op, shapes)}}} \cdot $g", shapes),),
     ),
     "prod": lambda op, shapes: Formula(_over(r"\prod", op, shapes) + " $x", flows=(r"$g $m \frac{$z}{$x}",)),
     "max": lambda op, shapes: Formula(_over(r"\max", op, shapes) + "($x)", flows=("$g $m [$x = $z]",)),

@@ -141,7 +141,7 @@ def _tooltip(quantity: Quantity, settings: Settings) -> str:
 _BOX_WIDTH, _LINE = 138.0, 15.0
 
 
-def layer_glyph(call: Call, exports: list[Quantity], settings: Settings) -> Glyph:
+def layer_glyph(call: Call, title: str, exports: list[Quantity], settings: Settings) -> Glyph:
     """A folded layer: its name, the shape that leaves it, its parameters, how its output and gradient are spread."""
     lang = settings.lang
     inside = list(call.quantities())
@@ -163,7 +163,6 @@ def layer_glyph(call: Call, exports: list[Quantity], settings: Settings) -> Glyp
             length = number(norm(np.concatenate(learned)), settings.digits)
             rows.append((f"{words('of parameters', lang)} {length}", "cr-gradient cr-small cr-backward"))
     rows = [row for row in rows if row[0]]
-    title = call.title
     width = max(_BOX_WIDTH, *(text_width(line, 10.5) + 22.0 for line, _ in rows), text_width(title, 12) * 1.06 + 24.0)
     height = 26.0 + _LINE * len(rows) + (block.height + 5.0 if block.height else 0.0)
     top, left = (0.0, -width / 2) if settings.down else (-height / 2, 0.0)

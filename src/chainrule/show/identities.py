@@ -37,7 +37,11 @@ def _candidates(quantity: Quantity, writer: Writer, kinds: set[str]) -> Iterator
         wanted, symbol = target.value, writer.name(target)
         if "CrossEntropyLoss" in kinds and scores.ndim == 2:
             rows = len(scores)
-            if wanted.shape == (rows,) and wanted.dtype.kind in "iu" and 0 <= wanted.min() <= wanted.max() < scores.shape[1]:
+            if (
+                wanted.shape == (rows,)
+                and wanted.dtype.kind in "iu"
+                and 0 <= wanted.min() <= wanted.max() < scores.shape[1]
+            ):
                 hot = np.eye(scores.shape[1])[wanted]
                 one_hot = rf"\mathrm{{onehot}}({symbol})"
             elif wanted.shape == scores.shape:
@@ -50,7 +54,10 @@ def _candidates(quantity: Quantity, writer: Writer, kinds: set[str]) -> Iterator
         if wanted.shape != scores.shape:
             continue
         if "BCEWithLogitsLoss" in kinds:
-            yield rf"\frac{{\sigma({name}) - {symbol}}}{{{scores.size}}}", (1 / (1 + np.exp(-scores)) - wanted) / scores.size
+            yield (
+                rf"\frac{{\sigma({name}) - {symbol}}}{{{scores.size}}}",
+                (1 / (1 + np.exp(-scores)) - wanted) / scores.size,
+            )
         if "MSELoss" in kinds:
             yield rf"\frac{{2}}{{{scores.size}}} ({name} - {symbol})", 2 * (scores - wanted) / scores.size
             yield rf"2 ({name} - {symbol})", 2 * (scores - wanted)

@@ -269,8 +269,9 @@ def _contours(style: Style, figure: Figure, axes: Axes, heights: Array, ends: En
     edges = levels if kind == "linear" else np.concatenate([[0.0], levels])
     colours = style.ramp(style.theme.low, style.theme.high)
     extend: Any = "max" if above.max() > edges[-1] else "neither"
-    # What shows through where the loss is not finite.
-    axes.patch.set(facecolor=style.theme.line, edgecolor=style.theme.soft, hatch="////", linewidth=0)
+    if not np.isfinite(heights).all():
+        # What shows through where there are no heights.
+        axes.patch.set(facecolor=style.theme.line, edgecolor=style.theme.soft, hatch="////", linewidth=0)
     norm = BoundaryNorm(edges, colours.N, extend=extend)
     filled = axes.contourf(xs, ys, above, edges, cmap=colours, norm=norm, extend=extend)
     axes.contour(xs, ys, above, levels, colors=style.theme.soft, linewidths=style.pt(0.4), alpha=0.7)

@@ -83,7 +83,7 @@ def arrange(boxes: Sequence[Box], wires: Sequence[Wire], limit: float = float("i
         return Arrangement(0.0, 0.0, 0.0, 0)
     layers = _Layers(boxes, wires)
     crossings = layers.order()
-    layers.spread()
+    layers.spread(layers.columns)
     return layers.place(wires, limit, crossings)
 
 
@@ -195,28 +195,38 @@ class _Layers:
 
     # ---- positions across the flow
 
-    def spread(self) -> None:
-        """Pull boxes toward what they are wired to, in their order and without overlap; end with straight main lines."""
-        for column in self.columns:
+    def spread(self, columns: list[list[Box]]) -> None:
+        """Pull boxes toward what they are wired to, in their order and without overlap; end with straight main lines.
+
+        Only wires between these columns pull: a row of its own is spread by itself.
+        """
+        inside = {box for column in columns for box in column}
+        for column in columns:
             line = 0.0
             for i, box in enumerate(column):
-                line += self._apart(column[i - 1], box) if i else 0.0
+                line += _apart(column[i - 1], box) if i else 0.0
                 box.across = line
         for _ in range(6):
-            self._settle(self.columns[::-1], forward=False)
-            self._settle(self.columns, forward=True)
+            moved = self._settle(columns[::-1], False, inside)
+            moved = max(moved, self._settle(columns, True, inside))
+            if moved < 0.1:
+                break
         # Sources last: they go where their users are, as far as there is room.
-        for column in self.columns:
-            self._settle([column], forward=False, only={box for box in column if not self.inputs[box]})
+        for column in columns:
+            self._settle([column], False, inside, {box for box in column if not self.inputs[box]})
 
-    def _apart(self, first: Box, second: Box) -> float:
-        return first.after + second.before + NEIGHBOURS
-
-    def _settle(self, columns: Iterable[list[Box]], forward: bool, only: set[Box] | None = None) -> None:
+    def _settle(
+        self, columns: Iterable[list[Box]], forward: bool, inside: set[Box], only: set[Box] | None = None
+    ) -> float:
+        """Move boxes to where their wires pull them; returns how far the furthest went."""
+        furthest = 0.0
         for column in columns:
             wanted, weights = [], []
             for box in column:
-                links = self.inputs[box] if forward else self.outputs[box]
+                if forward:
+                    links = [link for link in self.inputs[box] if link.start in inside]
+                else:
+                    links = [link for link in self.outputs[box] if link.end in inside]
                 weight = sum(link.pull for link in links)
                 if not weight or (only is not None and box not in only):
                     wanted.append(box.across)
@@ -224,9 +234,11 @@ class _Layers:
                     continue
                 wanted.append(sum(link.pull * _aim(link, forward) for link in links) / weight)
                 weights.append(weight)
-            gaps = [self._apart(a, b) for a, b in pairwise(column)]
+            gaps = [_apart(a, b) for a, b in pairwise(column)]
             for box, across in zip(column, isotonic(wanted, weights, gaps), strict=True):
+                furthest = max(furthest, abs(across - box.across))
                 box.across = across
+        return furthest
 
     # ---- positions along the flow, and rows
 
@@ -236,6 +248,10 @@ class _Layers:
         gaps = [self._gap(column) for column in self.columns]
         crossing = [sum(len(self.outputs[box]) for box in column) for column in self.columns]
         rows = _rows(lengths, gaps, crossing, limit)
+        if len(rows) > 1:
+            for row in rows:
+                self.spread([self.columns[r] for r in row])
+            gaps = [self._gap(column) for column in self.columns]
         turns = [self._turning(row[-1]) for row in rows[:-1]]
         margin = LANE * (max(map(len, turns), default=0) + 1) if turns else 0.0
         starts, ends = [0.0] * len(lengths), [0.0] * len(lengths)
@@ -246,7 +262,7 @@ class _Layers:
             high, low = min(b.across - b.before for b in inside), max(b.across + b.after for b in inside)
             shift = 0.0 if i == 0 else floors[-1] + LANE * (len(turns[i - 1]) + 1) + NEIGHBOURS - high
             top = high if i == 0 else top
-            x = margin
+            x = margin + max((link.room for link in turns[i - 1]), default=0.0) if i else margin
             for r in row:
                 starts[r], ends[r] = x, x + lengths[r]
                 for box in self.columns[r]:
@@ -306,6 +322,11 @@ class _Layers:
                     wire.forks.append((ends[first + i], box.across + (0.0 if i else wire.port)))
 
 
+def _apart(first: Box, second: Box) -> float:
+    """The least distance between the lines of neighbours."""
+    return first.after + second.before + NEIGHBOURS
+
+
 def _shares(links: list[_Link], wire: Wire) -> bool:
     """Whether more than one piece leaves the source at this wire's port."""
     return sum(link.leaves == wire.port for link in links) > 1
@@ -342,7 +363,9 @@ def _ranks(boxes: Sequence[Box], wires: Sequence[Wire]) -> dict[Box, int]:
     for box in boxes:
         if box.place == "last":
             rank[box] = furthest if all(b.place == "last" for b in boxes if rank[b] == furthest) else furthest + 1
-    return rank
+    # Columns that are empty now close up.
+    places = {old: new for new, old in enumerate(sorted(set(rank.values())))}
+    return {box: places[column] for box, column in rank.items()}
 
 
 def _rows(lengths: list[float], gaps: list[float], crossing: list[int], limit: float) -> list[list[int]]:
@@ -359,11 +382,15 @@ def _rows(lengths: list[float], gaps: list[float], crossing: list[int], limit: f
     ideal = total / -(-total // limit)
     best, start = [0.0] + [float("inf")] * count, [0] * (count + 1)
     for end in range(1, count + 1):
-        used = 0.0
+        used, filled = 0.0, 0
         for first in range(end - 1, -1, -1):
             used += lengths[first] + (gaps[first] if first + 1 < end else 0.0)
-            if used > limit and first + 1 < end:
+            filled += lengths[first] > 0
+            if used > limit and filled > 1:
                 break
+            # A column without length holds a frame's ports alone: it stays with its neighbour.
+            if (end < count and not filled) or (first and not lengths[first]):
+                continue
             # Half a row left empty costs as much as three wires that turn.
             uneven = max(0.0, 1.0 - used / ideal) * (0.3 if end == count else 1.0) + max(0.0, used / ideal - 1.0)
             cost = best[first] + 12.0 * uneven * uneven + (crossing[end - 1] if end < count else 0)
@@ -387,6 +414,8 @@ def isotonic(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[f
 
     Source: M. Ayer et al., "An Empirical Distribution Function for Sampling with Incomplete Information", 1955.
     """
+    if len(wanted) == 1:
+        return [wanted[0]]
     offsets = [0.0]
     for gap in gaps:
         offsets.append(offsets[-1] + gap)

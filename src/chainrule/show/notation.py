@@ -131,7 +131,9 @@ class _Parser:
             if mark == "_":
                 below = self._single()
             else:
-                above = self._single() if mark == "^" else Atom("i", "′" + (above.text if isinstance(above, Atom) else ""))
+                above = (
+                    self._single() if mark == "^" else Atom("i", "′" + (above.text if isinstance(above, Atom) else ""))
+                )
         return base if below is above is None else Script(base, below, above)
 
     def _group(self) -> Part:

@@ -94,7 +94,7 @@ class _Picture:
         x, y = self._xy(along, across - box.before)
         width, height = self._xy(box.length, box.before + box.after)
         frame = element("rect", class_="cr-frame", x=x, y=y, width=width, height=height, rx=7)
-        heading = text(x + 10, y + 17, call.title, "cr-title cr-soft")
+        heading = text(x + 10, y + 17, unit.title, "cr-title cr-soft")
         data = f' data-call="{self.numbers[call]}"' if call in self.numbers else ""
         self.frames.append(f"<g{data}>{frame}{heading}</g>")
         start = along + PADDING + (HEADING if self.down else 0.0)

@@ -16,8 +16,8 @@ __all__ = ["HEADING", "PADDING", "Level", "Scene", "Unit", "layers", "top_level"
 
 Item = Quantity | Call
 
-#: Rows are about this long; the room inside a frame, and for its heading.
-WIDTH, PADDING, HEADING = 1180.0, 16.0, 20.0
+#: Rows are about this long; the room inside a frame, and for its heading; the room for an input beside it.
+WIDTH, PADDING, HEADING, INPUTS = 1180.0, 16.0, 20.0, 130.0
 #: The most boxes that a folded drawing has, if folding larger parts can prevent it.
 MOST_BOXES = 120
 
@@ -82,6 +82,8 @@ class Unit:
     box: Box
     glyph: Glyph | None = None
     inner: Level | None = None
+    #: What stands at the top of a frame.
+    title: str = ""
 
 
 @dataclass(eq=False)
@@ -136,7 +138,7 @@ class Scene:
         level = Level(call)
         owner: dict[Quantity, Unit] = {}
         for item in items:
-            unit = self._unit(item, limit)
+            unit = self._unit(item, call, limit)
             if unit is not None:
                 level.units.append(unit)
                 owner.update(dict.fromkeys(self._contents[item] if isinstance(item, Call) else (item,), unit))
@@ -148,7 +150,7 @@ class Scene:
         self._enter(level)
         return level
 
-    def _unit(self, item: Item, limit: float) -> Unit | None:
+    def _unit(self, item: Item, outer: Call | None, limit: float) -> Unit | None:
         """A box for the item; numbers that stand in their users' signs need none."""
         if isinstance(item, Quantity):
             if item.is_number and all(shows_number(user, position) for user, position in item.users):
@@ -158,10 +160,13 @@ class Scene:
             if self._beside(item):
                 box.place, box.pull = "late", 0.05
         elif item in self.folded:
-            glyph = self._glyphs.get(item) or layer_glyph(item, self._exports(item), self.settings)
+            glyph = self._glyphs.get(item) or layer_glyph(
+                item, item.title_in(outer), self._exports(item), self.settings
+            )
             box = Box(glyph.length, glyph.before, glyph.after)
         else:
-            return self._frame(item, limit)
+            # At the left of an outermost frame there is room for what goes in.
+            return self._frame(item, item.title_in(outer), limit - 2 * PADDING - (INPUTS if outer is None else 0.0))
         self._glyphs[item] = glyph
         self.kinds.add(glyph.kind)
         return Unit(item, box, glyph)
@@ -170,16 +175,16 @@ class Scene:
         """Whether it stands just before its user rather than at the beginning."""
         return quantity.node.op is None and not (self.flat and quantity.kind == "input")
 
-    def _frame(self, call: Call, limit: float) -> Unit:
-        inner = self._arrange(call, call.inside, limit - 2 * PADDING)
+    def _frame(self, call: Call, title: str, limit: float) -> Unit:
+        inner = self._arrange(call, call.inside, limit)
         length, before, after = inner.length + 2 * PADDING, inner.line - inner.top, inner.bottom - inner.line
         before, after = before + PADDING, after + PADDING
-        heading = text_width(call.title) * 1.06 + 24.0
+        heading = text_width(title) * 1.06 + 24.0
         if self.settings.down:
             length, after = length + HEADING, max(after, heading - before)
         else:
             length, before = max(length, heading), before + HEADING
-        return Unit(call, Box(length, before, after), inner=inner)
+        return Unit(call, Box(length, before, after), inner=inner, title=title)
 
     def _exports(self, call: Call) -> list[Quantity]:
         """What leaves a call, in the order of computation."""

@@ -144,7 +144,7 @@ def summarise(array: Array, digits: int = 3, few: int = FEW, images: bool = Fals
         low, high = int(values.min()), int(values.max())
         return Summary(shape=shape, lines=(words("range", lang, low=low, high=high),), histogram=_bars(values)[0])
     # What is left where numbers cancel is rounding: it counts as nothing beside the largest.
-    least = 1e-9 * float(np.abs(values).max())
+    least = float(np.finfo(array.dtype).eps * np.abs(values).max())
     mean, lowest, highest = (
         number(v if abs(v) > least else 0.0, digits) for v in (float(values.mean()), values.min(), values.max())
     )

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.backends.numpy.constants import array_lines, array_text
-from chainrule.backends.numpy.expressions import REPEATED, expression, place_text
+from chainrule.backends.numpy.expressions import expression, place_text
 from chainrule.backends.numpy.landmarks import Landmarks
 from chainrule.backends.numpy.naming import Labels
-from chainrule.backends.numpy.prepare import numbers
+from chainrule.backends.numpy.patterns import made_by, noun
 from chainrule.backends.numpy.text import ATOM, UNARY, WIDTH, Text, axes_text, bound, strong, type_name
 from chainrule.compiler.program import Program
+from chainrule.compiler.stages import BACKWARD, FORWARD
 from chainrule.core.graph import Node
 from chainrule.ops.index import IndexAdd
 from chainrule.ops.shape import Transpose
@@ -46,7 +47,6 @@ class Draft:
         #: Inputs and values that have a name by now; the wanted ones get theirs when they are written.
         self.names = dict(names)
         self.wanted = dict(wanted)
-        self.weak = numbers(program)
         self.position = {node: i for i, node in enumerate(nodes)}
         self.texts: dict[Node, Text] = {}
         #: What a text that has no name of its own reads, and which nodes it holds.
@@ -74,7 +74,7 @@ class Draft:
         assert op is not None
         operands = self.operands[node]
         name = self.wanted.get(node) or self._gradient_name(node)
-        if op.name in REPEATED:
+        if op.name == "log_softmax":
             self._need_name(operands[:1])
         if isinstance(op, IndexAdd) or op.name == "log_softmax":
             while sum(len(self.text(i).code) for i in operands) > WIDTH - 32 and self._name_longest(operands):
@@ -100,7 +100,8 @@ class Draft:
         """Shorten a line: the longest of its parts becomes a statement. False if there is none that is long."""
         seen = [i.inputs[0] if _glance(i) else i for i in operands]
         long = [i for i in seen if i not in self.names and not self.texts[i].weak and len(self.texts[i].code) > 8]
-        self._need_name(sorted(long, key=lambda i: len(self.texts[i].code))[-1:])
+        if long:
+            self._need_name([max(long, key=lambda i: len(self.texts[i].code))])
         return bool(long)
 
     def _gradient_name(self, node: Node) -> str | None:
@@ -114,7 +115,8 @@ class Draft:
     def text(self, node: Node) -> Text:
         """How ``node`` is referred to: by its name if it has one."""
         if node in self.names:
-            return Text(self.names[node], ATOM, "names" if node in self.weak else "")
+            known = self.texts[node].weak if node in self.texts else self.program.kinds.get(node) == "setting"
+            return Text(self.names[node], ATOM, "names" if known else "")
         if _glance(node):
             return Text(f"{bound(self.text(node.inputs[0]), ATOM)}.T")
         if node not in self.texts:
@@ -135,7 +137,7 @@ class Draft:
             if node in self.names or (node.op is None and text.weak):
                 continue
             if node in self.outputs:
-                text = strong(text, node.aval.dtype)
+                text = self.texts[node] = strong(text, node.aval.dtype)
             name = self._name(node)
             self._add(node, self._folded(f"{name} = {text.code}"), self.reads.get(node, set()))
 
@@ -145,16 +147,23 @@ class Draft:
             self.names[node] = self.wanted[node]
         else:
             origin = self.marks.sources.get(node)
-            base = self.marks.plain(node, self.names)
-            if origin is not None and origin is not node:
-                base = f"d{self.names.get(origin) or self.marks.plain(origin, self.names)}"
-            self.names[node] = self.labels.take(base)
+            known = self.names.get(origin, "") if origin is not None else ""
+            self.names[node] = self.labels.take(
+                f"d{known}" if known else "g" if origin is not None else self._noun(node)
+            )
         return self.names[node]
+
+    def _noun(self, node: Node) -> str:
+        """A name by the kind of value, numbered as its layer where it is part of one, or as what uses it."""
+        suffix = self.marks.suffixes.get(node, "")
+        feeds = any(made_by(u, "matmul", "affine") for u in self.marks.users.get(node, ()))
+        base = noun(node, self.program, self.operands, self.names, suffix)
+        return f"a{suffix}" if base == "u" and feeds and self.marks.stages.get(node, 0) % 3 == FORWARD else base
 
     def _add(self, node: Node, lines: list[str], reads: set[Node]) -> None:
         stage = self.marks.stages.get(node, 0)
         group = self.marks.groups.get(node, 0)
-        place = (stage, -group if stage % 3 == 1 else group, self.position.get(node, -1))
+        place = (stage, -group if stage % 3 == BACKWARD else group, self.position.get(node, -1))
         statement = Statement(
             lines, (node,), reads - {node}, place, str(node.aval.shape), self.marks.remarks.get(node, "")
         )
@@ -222,4 +231,4 @@ class Draft:
 
 def _glance(node: Node) -> bool:
     """``x.T`` is no more than a look at x: it is written again wherever it is used."""
-    return isinstance(node.op, Transpose) and node.aval.ndim == 2
+    return isinstance(node.op, Transpose) and node.aval.ndim == 2 and not isinstance(node.inputs[0].op, Transpose)

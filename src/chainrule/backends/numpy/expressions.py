@@ -36,15 +36,12 @@ from chainrule.core.errors import GraphError
 from chainrule.core.graph import Node
 from chainrule.ops.linalg import _EINSUM_SMALL
 
-__all__ = ["REPEATED", "WRITERS", "expression", "writes"]
+__all__ = ["WRITERS", "expression", "writes"]
 
 #: Gets the node, the texts of its inputs and their avals.
 Writer = Callable[[Node, Sequence[Text], Sequence[Aval]], Text]
 
 WRITERS: dict[str, Writer] = {}
-
-#: Ops whose text names an input more than once, so that the input must be a name.
-REPEATED = {"softplus", "log_softmax"}
 
 
 def writes(*names: str) -> Callable[[Writer], Writer]:
@@ -161,6 +158,7 @@ for _name in (
     WRITERS[_name] = _function(f"np.{_name}")
 WRITERS["absolute"] = _function("np.abs")
 WRITERS["erf"] = _function("erf")
+WRITERS["softplus"] = _function("softplus")
 
 
 @writes("clip")
@@ -181,12 +179,6 @@ def _rsqrt(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
 @writes("sigmoid")
 def _sigmoid(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
     return binary("/", PRODUCT, Text("1"), Text(f"(1 + {call('np.exp', unary('-', *_met(inputs, avals))).code})"))
-
-
-@writes("softplus")
-def _softplus(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
-    (x,) = _met(inputs, avals)
-    return Text(f"np.maximum({x.code}, 0) + np.log1p(np.exp(-np.abs({x.code})))", SUM)
 
 
 @writes("relu")

@@ -13,24 +13,38 @@ import numpy as np
 __all__ = ["HELPERS", "helper_texts"]
 
 
+# fmt: off
 def erf(x):
     """The error function, by Cody's rational approximations (1969)."""
     wide = np.asarray(x, np.float64)
     size = np.minimum(np.abs(wide), 6)  # from 6 on it is 1 to every digit
-    inner = np.minimum(size * size, 0.25)
-    p = [1.85777706184603153e-1, 3.16112374387056560, 113.864154151050156, 377.485237685302021, 3209.37758913846947]
-    q = [1, 23.6012909523441209, 244.024637934444173, 1282.61652607737228, 2844.23683343917062]
-    small = wide * np.polyval(p, inner) / np.polyval(q, inner)
+    square = np.minimum(size * size, 0.25)
     p = [
-        2.15311535474403846e-8, 0.564188496988670089, 8.88314979438837594, 66.1191906371416295, 298.635138197400131,
-        881.952221241769090, 1712.04761263407058, 2051.07837782607147, 1230.33935479799725,
-    ]  # fmt: skip
+        1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2,
+        3.77485237685302021e2, 3.20937758913846947e3,
+    ]
     q = [
-        1, 15.7449261107098347, 117.693950891312499, 537.181101862009858, 1621.38957456669019, 3290.79923573345963,
-        4362.61909014324716, 3439.36767414372164, 1230.33935480374942,
-    ]  # fmt: skip
+        1, 2.36012909523441209e1, 2.44024637934444173e2,
+        1.28261652607737228e3, 2.84423683343917062e3,
+    ]
+    small = wide * np.polyval(p, square) / np.polyval(q, square)
+    p = [
+        2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0,
+        6.61191906371416295e1, 2.98635138197400131e2, 8.81952221241769090e2,
+        1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
+    ]
+    q = [
+        1, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
+        1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3,
+        3.43936767414372164e3, 1.23033935480374942e3,
+    ]
     large = 1 - np.exp(-size * size) * np.polyval(p, size) / np.polyval(q, size)
     return np.where(size <= 0.5, small, np.copysign(large, wide)).astype(x.dtype)
+
+
+def softplus(x):
+    """log(1 + exp(x)), without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def logsumexp(x, axes, keepdims=False):
@@ -42,8 +56,8 @@ def logsumexp(x, axes, keepdims=False):
 
 
 def random_bits(key, counter, count):
-    """Random 32-bit words by Philox4x32-10 (Salmon et al., 2011): a pure function of two 64-bit integers."""
-    key, counter = int(key) & 0xFFFFFFFFFFFFFFFF, int(counter) & 0xFFFFFFFFFFFFFFFF
+    """Random 32-bit words by Philox4x32-10 (Salmon et al., 2011)."""
+    key, counter = int(key) % 2**64, int(counter) % 2**64
     low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     position = np.uint64(counter) + np.arange(-(-count // 4), dtype=np.uint64)
     a, b = position & low, position >> shift
@@ -52,7 +66,8 @@ def random_bits(key, counter, count):
         key0 = np.uint64((key + turn * 0x9E3779B9) & 0xFFFFFFFF)
         key1 = np.uint64(((key >> 32) + turn * 0xBB67AE85) & 0xFFFFFFFF)
         left, right = np.uint64(0xD2511F53) * a, np.uint64(0xCD9E8D57) * c
-        a, b, c, d = (right >> shift) ^ b ^ key0, right & low, (left >> shift) ^ d ^ key1, left & low
+        a, b = (right >> shift) ^ b ^ key0, right & low
+        c, d = (left >> shift) ^ d ^ key1, left & low
     return np.stack([a, b, c, d], axis=1).astype(np.uint32).reshape(-1)[:count]
 
 
@@ -73,7 +88,8 @@ def normal(key, counter, shape, dtype):
     u = uniform(key, counter, (-(-count // 2), 2), dtype)
     radius = np.sqrt(-2 * np.log1p(-u[:, 0]))
     angle = dtype(2 * np.pi) * u[:, 1]
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count].reshape(shape)
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return pairs.reshape(-1)[:count].reshape(shape)
 
 
 def permutation(key, counter, n):
@@ -82,8 +98,10 @@ def permutation(key, counter, n):
     return np.argsort((pairs[:, 0] << np.uint64(32)) | pairs[:, 1], kind="stable")
 
 
+# fmt: on
+
 #: By name, callees before their callers.
-HELPERS = {f.__name__: f for f in (erf, logsumexp, random_bits, uniform, normal, permutation)}
+HELPERS = {f.__name__: f for f in (erf, softplus, logsumexp, random_bits, uniform, normal, permutation)}
 
 
 def helper_texts(used: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which values of a program have a name of their own in the textbook, and to which part of the network they belong."""
+"""Which values of a program have a name of their own in the textbook, and to which paragraph of the listing they belong."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.backends.numpy.naming import Layer, kind_of
+from chainrule.backends.numpy.patterns import is_affine, is_log_softmax, made_by
+from chainrule.backends.numpy.prepare import numbers
 from chainrule.compiler.program import Program
 from chainrule.compiler.stages import BACKWARD, FORWARD, UPDATE
 from chainrule.core import source
-from chainrule.core.aval import bool_
 from chainrule.core.graph import Node, layer_path
 
-__all__ = ["Landmarks", "plain_name"]
+__all__ = ["Landmarks", "assigned_name"]
 
 #: What the output of a layer is called, by the layer's kind.
 _OUTPUTS = {
@@ -25,50 +26,52 @@ _OUTPUTS = {
         "h",
     ),
 }  # fmt: skip
-#: The same for functions that are called without a layer.
-_FUNCTIONS = {"affine": "z", "relu": "h", "sigmoid": "h", "tanh": "h", "log_softmax": "log_p"}
-#: What values inside a layer or loss are called when they need a name, by op.
-_INNER = {
-    "mean": "mean", "rsqrt": "inv_std", "sqrt": "root", "exp": "e", "sum": "total", "max": "top", "min": "least",
-    "not_equal": "counted", "less": "mask", "less_equal": "mask", "greater": "positive", "greater_equal": "mask",
-    "equal": "mask", "where": "chosen", "index": "picked", "argmax": "predicted", "divide": "ratio", "multiply": "product",
-    "square": "squares", "log_softmax": "log_p", "log": "log", "isfinite": "finite", "reshape": "flat",
-    "concatenate": "joined", "uniform": "noise", "normal": "noise", "permutation": "order", "cast": "values",
-    "absolute": "size", "clip": "clipped", "power": "power", "index_add": "placed", "matmul": "product", "einsum": "product",
-}  # fmt: skip
+#: The same for activations that are called as functions.
+_FUNCTIONS = {"relu": "h", "sigmoid": "h", "tanh": "h"}
+#: What turns a linear layer's output into probabilities: then it is not the network's answer yet.
+_TO_PROBABILITIES = ("log_softmax", "softplus", "max", "sigmoid", "negative", "exp")
 _ASSIGNMENT = re.compile(r"([A-Za-z]\w*)\s*=(?!=)")
-#: The group of what comes after the network: the loss.
-_LAST = 1_000_000
+#: The paragraph after the network: the loss.
+_LOSS = 1_000_000
 
 
 class Landmarks:
-    """Names that are wanted, the group of each value, and a remark on the outputs of layers.
+    """Names that are wanted, the paragraph of each value, and a remark on the outputs of layers.
 
-    Groups are the paragraphs of a listing: a weight layer with what follows it. Forward they come in order, backward in
-    the reverse order, and updates stand parameter by parameter.
+    A paragraph is a weight layer with what follows it. Forward they come in order, backward in the reverse order, and
+    updates stand parameter by parameter.
     """
 
     def __init__(
         self, program: Program, nodes: Sequence[Node], operands: Mapping[Node, Sequence[Node]], inputs: Mapping[Node, str],
         layers: Mapping[str, Layer],
     ) -> None:  # fmt: skip
-        self.program, self.nodes, self.operands, self.layers = program, nodes, operands, layers
-        self.inputs = inputs
+        self.program, self.nodes, self.operands, self.inputs = program, nodes, operands, inputs
         self.stages: dict[Node, int] = {}
         self.groups: dict[Node, int] = {}
         self.remarks: dict[Node, str] = {}
-        #: In the order in which they are to be given: names for values of the forward part.
+        #: Names for values of the forward part.
         self.wanted: dict[Node, str] = {}
         #: What a gradient is of.
         self.sources: dict[Node, Node] = {}
-        self._suffixes: dict[Node, str] = {}
+        #: What names of values near a layer end in: ``1``, ``_fc1``.
+        self.suffixes: dict[Node, str] = {}
+        self.users: dict[Node, list[Node]] = {n: [] for n in (*nodes, *inputs)}
+        for node in nodes:
+            for operand in operands[node]:
+                self.users.setdefault(operand, []).append(node)
+        #: Values that can be written as Python numbers.
+        self.numbers = numbers(program)
+        self._owners = {
+            n: layers.get(program.names[n].rpartition(".")[0]) for n in inputs if program.kinds.get(n) == "tensor"
+        }
         self._find_stages()
         self.forward = [n for n in nodes if self.stages[n] % 3 == FORWARD]
-        self._find_groups()
-        self._find_values()
+        self._group_forward()
+        self._name_values()
         self._find_gradients()
-
-    # ---- parts of the step
+        self._group_backward()
+        self._group_updates()
 
     def _find_stages(self) -> None:
         """Where a pass has made a new node, it belongs with its inputs."""
@@ -76,195 +79,147 @@ class Landmarks:
             before = max((self.stages.get(i, 0) for i in self.operands[node]), default=0)
             self.stages[node] = max(before, self.program.stages.get(node, before))
 
-    def _find_groups(self) -> None:
-        groups, last, calls = self.groups, 0, dict[int, int]()
-        suffix = ""
-        owned = {node: self._layer_of(node) for node in self.inputs}
-        roots = [_root(n.scope) for n in self.forward if n.scope is not None]
-        network = roots[0] if roots else None
+    # ---- paragraphs
+
+    def _group_forward(self) -> None:
+        """A paragraph begins with each product by weights; what belongs to no layer, or another model, is the loss."""
+        last, suffix, begun = 0, "", False
+        network = next((_root(n.scope) for n in self.forward if n.scope is not None), None)
         for node in self.forward:
             outside = network is not None and (node.scope is None or _root(node.scope) is not network)
-            layer = next((owned[i] for i in self.operands[node] if owned.get(i)), None)
-            if node.op.name in ("affine", "matmul") or (kind_of(node.scope) == "Embedding" and layer):  # type: ignore[union-attr]
+            layer = next((self._owners[i] for i in self.operands[node] if self._owners.get(i)), None)
+            begun = begun or not outside
+            if made_by(node, "affine", "matmul") or (layer is not None and layer.kind == "Embedding"):
                 last += not outside
-                suffix = str(last)
-            if layer:
-                suffix = layer.suffix
-            groups[node] = _LAST if outside and groups else last
-            self._suffixes[node] = suffix
-            if node.scope is not None:
-                calls.setdefault(id(node.scope), groups[node])
-        first_use: dict[Node, int] = {}
+                suffix = self._number(node, last)
+            suffix = layer.suffix if layer is not None else suffix
+            self.groups[node] = _LOSS if outside and begun else last
+            self.suffixes[node] = suffix
         for node in self.forward:
             for operand in self.operands[node]:
                 if operand in self.inputs:
-                    first_use.setdefault(operand, groups[node])
-        self.groups.update({n: g for n, g in first_use.items() if n not in groups})
-        for gradient, origin in self._gradients():
-            if self.stages.get(gradient, 0) % 3 == BACKWARD and origin in groups:
-                groups[gradient] = groups[origin]
+                    self.groups.setdefault(operand, self.groups[node])
+
+    def _number(self, node: Node, count: int) -> str:
+        """The number of a product by weights that belong to no layer: theirs if they have one, else its place."""
+        names = [self.inputs[i] for i in self.operands[node] if i in self._owners]
+        return "".join(name[len(name.rstrip("0123456789")) :] for name in names[-1:]) if names else str(count)
+
+    def _group_backward(self) -> None:
+        """A gradient stands with what it is of, and what is computed on the way with the layer whose rule it is."""
+        calls: dict[int, int] = {}
+        for node in self.forward:
+            if node.scope is not None:
+                calls.setdefault(id(node.scope), self.groups[node])
         for node in self.nodes:
-            if node not in groups and self.stages[node] % 3 == BACKWARD:
-                behind = [
-                    groups[i] for i in self.operands[node] if self.stages.get(i, 0) % 3 == BACKWARD and i in groups
-                ]
-                groups[node] = calls.get(id(node.scope), min(behind, default=_LAST))
-        order = list(self.inputs)
-        for node in self.nodes:
-            if node not in groups:
-                near = [i for i in self.operands[node] if i in self.inputs and i in order]
-                places = [order.index(i) for i in near if self.program.kinds.get(i) in ("tensor", "argument")]
-                behind = [groups[i] for i in self.operands[node] if self.stages.get(i, 0) % 3 == UPDATE]
-                groups[node] = max([*places, *behind], default=_LAST)
+            if self.stages[node] % 3 != BACKWARD:
+                continue
+            origin = self.sources.get(node)
+            if origin in self.groups:
+                self.groups[node] = self.groups[origin]
+                continue
+            behind = [i for i in self.operands[node] if i in self.groups]
+            backward = [self.groups[i] for i in behind if self.stages.get(i, 0) % 3 == BACKWARD]
+            near = min(backward) if backward else max((self.groups[i] for i in behind), default=_LOSS)
+            self.groups[node] = calls.get(id(node.scope), near)
 
-    def _layer_of(self, node: Node) -> Layer | None:
-        if self.program.kinds.get(node) != "tensor":
-            return None
-        return self.layers.get(self.program.names[node].rpartition(".")[0])
+    def _group_updates(self) -> None:
+        """An update stands with its parameter; what several parameters share comes before."""
+        program, places = self.program, {name: i for i, name in enumerate(program_names(self.program, self.inputs))}
+        own: dict[Node, int] = {}
+        for place, node in zip(program.carried, program.outputs[program.results :], strict=True):
+            if place is not None:
+                name = program.names[program.inputs[place]]
+                owner = name if name in places else name.rpartition(".")[0]
+                own.setdefault(node, places.get(owner, len(places)))
+        for node in reversed(self.nodes):
+            if self.stages[node] % 3 == UPDATE:
+                found = {self.groups[u] for u in self.users[node] if u in self.groups} or {len(places)}
+                self.groups[node] = own[node] if node in own else found.pop() if len(found) == 1 else -1
 
-    # ---- values
+    # ---- names
 
-    def _find_values(self) -> None:
+    def _name_values(self) -> None:
         """The user's own variables, the outputs of layers and of the network, and activations called as functions."""
-        outputs = self.program.outputs
-        for number, node in enumerate(outputs[: self.program.results]):
-            if number == 0 and node in self.stages and not node.aval.ndim and any(s % 3 for s in self.stages.values()):
-                self.wanted[node] = "loss"
-        used_by: dict[Node, list[Node]] = {n: [] for n in self.nodes}
+        self._name_variables()
+        for node in self.program.outputs[: min(self.program.results, 1)]:
+            if node in self.stages and not node.aval.ndim and any(s % 3 for s in self.stages.values()):
+                self.wanted.setdefault(node, "loss")
         for node in self.nodes:
-            for operand in self.operands[node]:
-                if operand in used_by:
-                    used_by[operand].append(node)
-        last_on_line: dict[Any, Node] = {}
-        last_in_call: dict[int, Node] = {}
-        for node in self.forward:
-            if node.source is not None:
-                last_on_line[node.source[0], source.line_number(node.source)] = node
-            scope = node.scope
-            if scope is not None and (node in outputs or any(u.scope is not scope for u in used_by[node])):
-                last_in_call[id(scope)] = node
-                last_in_call[id(_root(scope))] = node
-        for node in self.forward:
-            if last_on_line.get(node.source and (node.source[0], source.line_number(node.source))) is node:
-                name = plain_name(source.line_text(node.source))
-                if name and name not in self.inputs.values() and name not in self.wanted.values():
-                    self.wanted.setdefault(node, name)
-        for node in self.nodes:
-            if self._is_log_softmax(node):
+            if is_log_softmax(node, self.operands):
                 self.wanted.setdefault(node, "log_p")
-            elif _is(node, "exp") and self._is_log_softmax(self.operands[node][0]):
+            elif made_by(node, "exp") and is_log_softmax(self.operands[node][0], self.operands):
                 self.wanted.setdefault(node, "p")
                 self.remarks[node] = "softmax"
+        layers = self._layers_by_call()
+        outputs = self._call_outputs()
         for node in self.forward:
-            scope, kind, op = node.scope, kind_of(node.scope), node.op.name  # type: ignore[union-attr]
-            layer = self._own_layer(node)
-            suffix = layer.suffix if layer is not None else self._suffixes[node]
-            if scope is not None and last_in_call.get(id(scope)) is node and kind in _OUTPUTS:
-                base = _OUTPUTS[kind]
-                if last_in_call.get(id(_root(scope))) is node and not self._scores(node, used_by):
-                    self.wanted.setdefault(node, "y" if "y" not in self.inputs.values() else "y_hat")
-                self.wanted.setdefault(node, base + suffix)
+            scope, kind = node.scope, kind_of(node.scope)
+            layer = layers.get(id(scope))
+            suffix = layer.suffix if layer is not None else self.suffixes[node]
+            base = ""
+            if scope is not None and outputs.get(id(scope)) is node and kind in _OUTPUTS:
                 self.remarks[node] = _remark(scope)
-            elif op in _FUNCTIONS and (scope is None or kind not in _OUTPUTS):
-                self.wanted.setdefault(node, _FUNCTIONS[op] + (suffix if op != "log_softmax" else ""))
+                base = "y" if kind in ("BatchNorm1d", "LayerNorm") and suffix.startswith("_") else _OUTPUTS[kind]
+                if outputs.get(id(_root(scope))) is node and not self._are_scores(node):
+                    base, suffix = "y" if "y" not in self.inputs.values() else "y_hat", ""
+            elif kind not in _OUTPUTS and made_by(node, *_FUNCTIONS):
+                base = _FUNCTIONS[node.op.name]  # type: ignore[union-attr]
+            elif kind not in _OUTPUTS and is_affine(node, self.operands, self.users, self._owners):
+                base = "z"
+            if base:
+                self.wanted.setdefault(node, base + suffix)
 
-    def _is_log_softmax(self, node: Node) -> bool:
-        """``z - log(sum(exp(z)))``."""
-        if _is(node, "log_softmax"):
-            return True
-        if not _is(node, "subtract"):
-            return False
-        z, other = self.operands[node]
-        for name in ("log", "sum", "exp"):
-            if not _is(other, name):
-                return _is(other, "logsumexp") and self.operands[other][0] is z
-            other = self.operands[other][0]
-        return other is z
+    def _name_variables(self) -> None:
+        """What the last value on a line of the user's is assigned to is called so, if nothing else is."""
+        last: dict[Any, Node] = {}
+        for node in self.forward:
+            if node.source is not None:
+                last[node.source[0], source.line_number(node.source)] = node
+        for node in last.values():
+            name = assigned_name(source.line_text(node.source))
+            if name and name not in (*self.inputs.values(), *self.wanted.values()):
+                self.wanted[node] = name
 
-    def _own_layer(self, node: Node) -> Layer | None:
-        """The layer with parameters whose call made the node."""
-        scope = node.scope
-        if scope is None:
-            return None
-        for other in self.forward:
-            if other.scope is scope:
-                for operand in self.operands[other]:
-                    if operand in self.inputs and (found := self._layer_of(operand)):
-                        return found
-        return None
-
-    def _scores(self, node: Node, used_by: Mapping[Node, Sequence[Node]]) -> bool:
-        """Whether a linear layer's output is turned into probabilities afterwards."""
-        if kind_of(node.scope) != "Linear":
-            return False
-        later = ("log_softmax", "softplus", "max", "sigmoid", "negative", "exp")
-        return any(u.op.name in later for u in used_by[node])  # type: ignore[union-attr]
-
-    def _gradients(self) -> list[tuple[Node, Node]]:
-        """Gradients with what they are of: of several, an input before a layer's output before anything else."""
-        found = [(g, n) for n, g in self.program.gradient_of.items() if g in self.operands]
-        place = {n: i for i, n in enumerate(self.nodes)}
-        found.sort(key=lambda pair: (pair[1] in self.inputs, pair[1] in self.wanted, place.get(pair[1], -1)))
+    def _layers_by_call(self) -> dict[int, Layer]:
+        """The layer with parameters that each call of a module is a call of."""
+        found: dict[int, Layer] = {}
+        for node in self.forward:
+            for operand in self.operands[node]:
+                layer = self._owners.get(operand)
+                if layer is not None and node.scope is not None:
+                    found.setdefault(id(node.scope), layer)
         return found
 
+    def _call_outputs(self) -> dict[int, Node]:
+        """The last value of each call of a module that something outside it uses; of the outermost calls too."""
+        found: dict[int, Node] = {}
+        for node in self.forward:
+            scope = node.scope
+            used = node in self.program.outputs or any(u.scope is not scope for u in self.users[node])
+            if scope is not None and used:
+                found[id(scope)] = found[id(_root(scope))] = node
+        return found
+
+    def _are_scores(self, node: Node) -> bool:
+        """Whether a linear layer's output is made into probabilities afterwards."""
+        return kind_of(node.scope) == "Linear" and any(made_by(u, *_TO_PROBABILITIES) for u in self.users[node])
+
     def _find_gradients(self) -> None:
-        """The gradients of inputs and of named values have names too."""
-        for gradient, origin in self._gradients():
-            if self.stages[gradient] % 3 != BACKWARD:
-                continue
-            self.sources[gradient] = origin
+        """Of what a gradient is; of several, an input comes before a named value, and that before anything else."""
+        place = {n: i for i, n in enumerate(self.nodes)}
+        found = [(n, g) for n, g in self.program.gradient_of.items() if self.stages.get(g, 0) % 3 == BACKWARD]
+        found.sort(key=lambda pair: (pair[0] in self.inputs, pair[0] in self.wanted, place.get(pair[0], -1)))
+        self.sources.update((gradient, origin) for origin, gradient in found)
 
-    def landmark_gradients(self, names: Mapping[Node, str]) -> dict[Node, str]:
-        """``dz1`` for the gradient of z1, and so on, for the values that have a name."""
-        return {
-            gradient: f"d{names[origin]}"
-            for gradient, origin in self.sources.items()
-            if origin in names and (origin in self.inputs or origin in self.wanted)
-        }
-
-    def plain(self, node: Node, names: Mapping[Node, str]) -> str:
-        """Where others are called ``names``, a name for a value that has none of its own and needs one."""
-        op = node.op
-        if op is None:
-            return "rows" if node.aval.dtype.kind == "i" else "constant"
-        suffix = self._suffixes.get(node, "")
-        operands = self.operands[node]
-        if op.name == "add" and any(i.value is not None and i.value.size == 1 and 0 < i.value < 1e-3 for i in operands):
-            name = next((names[i] for i in operands if i in names), "")
-            return f"{name}_eps" if name else "denominator"
-        if op.name == "where" and node.aval.dtype.kind == "i":
-            return "labels"
-        if op.name == "sum" and _is(operands[0], "cast") and operands[0].inputs[0].aval.dtype is bool_:
-            return "n"
-        if op.name == "subtract":
-            base = self._difference(node)
-        elif op.name == "mean" and self.operands[node][0].op is not None and _is(self.operands[node][0], "square"):
-            base = "var"
-        elif op.name == "divide" and _is(self.operands[node][0], "exp"):
-            base = "p"
-        elif op.name == "multiply" and any(_is(i, "rsqrt") for i in self.operands[node]):
-            base = "scale"
-        elif op.name in ("multiply", "cast") and any(_is(i, "less", "cast") for i in self.operands[node]):
-            base = "mask"
-        else:
-            base = _INNER.get(op.name, _FUNCTIONS.get(op.name, "value"))
-        return base + (
-            suffix if base in ("mean", "var", "centred", "inv_std", "scale", "mask", "xhat", "h", "z") else ""
-        )
-
-    def _difference(self, node: Node) -> str:
-        left, right = self.operands[node]
-        if _is(right, "mean") and right.op is not None and self.operands[right][0] is left:
-            return "centred"
-        if _is(right, "max"):
-            return "shifted"
-        if self.program.kinds.get(right) == "argument" or self.program.kinds.get(left) == "argument":
-            return "error"
-        return "difference"
+    def gradients_of(self, names: Mapping[Node, str]) -> dict[Node, str]:
+        """``dz1`` for the gradient of z1, and so on, for all that has a name."""
+        return {gradient: f"d{names[origin]}" for gradient, origin in self.sources.items() if origin in names}
 
 
-def _is(node: Node, *names: str) -> bool:
-    return node.op is not None and node.op.name in names
+def program_names(program: Program, inputs: Mapping[Node, str]) -> list[str]:
+    """The names under which the program knows its weights and arguments, in the order of the listing."""
+    return [program.names[n] for n in inputs if program.kinds.get(n) != "optimizer memory"]
 
 
 def _root(scope: Any) -> Any:
@@ -277,10 +232,15 @@ def _remark(scope: Any) -> str:
     """The layer's path as errors print it, or its kind alone where the path is only a number."""
     path = layer_path(scope)
     dotted, _, kind = path.rpartition(": ")
-    return kind if not dotted or dotted.split(".")[-1].isdigit() else path
+    parts = dotted.split(".")
+    return kind if not dotted or parts[0].isdigit() or parts[-1].isdigit() else path
 
 
-def plain_name(line: str) -> str:
-    """The variable that a line of Python assigns to, if it is a plain assignment to one name."""
+def assigned_name(line: str) -> str:
+    """The variable that a line of Python assigns to, if it is a plain assignment to one name.
+
+    >>> assigned_name("h = relu(x)"), assigned_name("return h == 0")
+    ('h', '')
+    """
     found = _ASSIGNMENT.match(line)
     return found[1] if found and not keyword.iskeyword(found[1]) else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import keyword
-import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -23,9 +22,10 @@ MEMORY = {
 
 _NORMS = {"BatchNorm1d", "LayerNorm"}
 #: The letter for a layer's parameters and buffers: by layer and name, or by name alone.
-_LEAVES = {
+_LEAVES: dict[tuple[str, str] | str, str] = {
     ("Embedding", "weight"): "E", ("PReLU", "weight"): "alpha",
     **{(norm, leaf): letter for norm in _NORMS for leaf, letter in (("weight", "gamma"), ("bias", "beta"))},
+    **{(loss, "weight"): "weight" for loss in ("BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss")},
     "weight": "W", "bias": "b", "num_batches_tracked": "batches",
 }  # fmt: skip
 #: In which order a layer's parameters and buffers are listed.
@@ -39,6 +39,7 @@ class Labels:
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self.taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *HELPERS, "np", "rng", *reserved}
+        self.counts: dict[str, int] = {}
 
     def free(self, name: str) -> bool:
         """Whether nothing is called so yet."""
@@ -48,9 +49,10 @@ class Labels:
         """``name``, or a name like it that is free."""
         name = re.sub(r"\W", "_", name)
         name = f"_{name}" if not name or name[0].isdigit() else name
-        found, number = name, 2
+        found = name
         while found in self.taken:
-            found, number = f"{name}{'_' * name[-1].isdigit()}{number}", number + 1
+            number = self.counts[name] = self.counts.get(name, 1) + 1
+            found = f"{name}{'_' * name[-1].isdigit()}{number}"
         self.taken.add(found)
         return found
 
@@ -99,23 +101,28 @@ def layers_of(program: Program) -> dict[str, Layer]:
 
 def _add_suffixes(layers: list[Layer]) -> None:
     """Numbers for layers in a row, counted by those that hold weights; names for layers that have them."""
-    shared = len(os.path.commonprefix([layer.path for layer in layers]))
-    counts: dict[tuple[str, ...], int] = {}
+    shared = 0
+    while layers and all(
+        layer.path[shared : shared + 1] == layers[0].path[shared : shared + 1] != () for layer in layers
+    ):
+        shared += 1
+    counts: dict[tuple[bool, tuple[str, ...]], int] = {}
     seen: set[tuple[str, str]] = set()
     for layer in layers:
         path = layer.path[shared:]
+        if len(path) > 1 and path[-1] == "linear" and path[-2].isdigit():  # what a Maxout layer is made of
+            path = path[:-1]
         words = tuple(part for part in path if not part.isdigit())
         suffix = "".join(f"_{word}" for word in words)
         if len(words) < len(path):
-            counts[words] = max(1, counts.get(words, 0) + (layer.kind not in _FOLLOWERS))
-            suffix += f"{'_' * suffix[-1:].isdigit()}{counts[words]}"
-        kind, again = (layer.kind in _FOLLOWERS and layer.kind) or "", suffix
-        for letter in "bcdefghij":
-            if (kind, again) not in seen:
-                break
-            again = suffix + letter
-        seen.add((kind, again))
-        layer.suffix = again
+            row = (layer.kind == "Embedding", words)
+            counts[row] = max(1, counts.get(row, 0) + (layer.kind not in _FOLLOWERS))
+            suffix += f"{'_' * suffix[-1:].isdigit()}{counts[row]}"
+        kind = layer.kind if layer.kind in _FOLLOWERS | {"Embedding"} else ""
+        layer.suffix = next(
+            s for s in (suffix, *(suffix + c for c in "bcdefghijklm"), "_more") if (kind, s) not in seen
+        )
+        seen.add((kind, layer.suffix))
 
 
 def label_inputs(program: Program, layers: dict[str, Layer], labels: Labels) -> dict[Node, str]:
@@ -144,7 +151,7 @@ def label_inputs(program: Program, layers: dict[str, Layer], labels: Labels) -> 
         kind = kinds.get(node, "argument")
         if kind == "tensor" and owner in layers:
             layer = layers[owner]
-            name = str(_LEAVES.get((layer.kind, leaf)) or _LEAVES.get(leaf, leaf)) + layer.suffix
+            name = (_LEAVES.get((layer.kind, leaf)) or _LEAVES.get(leaf, leaf)) + layer.suffix
         elif kind == "gradient":
             name = f"d{called.get(owner, owner)}"
         elif kind == "optimizer memory":

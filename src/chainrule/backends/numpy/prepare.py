@@ -170,9 +170,7 @@ def _drop_casts(inputs: list[Node], weak: set[Node]) -> None:
                 inputs[i] = node.inputs[0]
 
 
-def live_nodes(
-    nodes: Sequence[Node], operands: Mapping[Node, Sequence[Node]], outputs: Iterable[Node]
-) -> list[Node]:
+def live_nodes(nodes: Sequence[Node], operands: Mapping[Node, Sequence[Node]], outputs: Iterable[Node]) -> list[Node]:
     """The nodes that the outputs need, in order, when each is written with its operands."""
     seen = set(outputs)
     stack = list(seen)

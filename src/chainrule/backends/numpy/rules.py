@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,18 +53,18 @@ def find_rules(
     replaced: Mapping[Node, Node], inputs: Mapping[Node, str], labels: Labels,
 ) -> list[Rule]:  # fmt: skip
     """Families whose rules read alike, when their parts are called p, g, m, v and so on."""
-    alike: dict[tuple[object, ...], list[tuple[Family, Callable[[str], list[str]]]]] = {}
+    alike: dict[tuple[object, ...], list[Family]] = {}
+    texts: dict[tuple[object, ...], Callable[[str], list[str]]] = {}
     for family in _families(program, nodes, operands, marks, replaced):
         written = _written(program, family, operands, marks, inputs)
         if written is not None:
-            key, text = written
-            alike.setdefault(key, []).append((family, text))
+            alike.setdefault(written[0], []).append(family)
+            texts[written[0]] = written[1]
     rules = []
-    for group in alike.values():
-        if len(group) > 1:
-            keys = {program.names[n].rpartition(".")[2] for n in group[0][0].old[1:]}
-            name = labels.take(_rule_name(keys))
-            rules.append(Rule(name, group[0][1](name), [family for family, _ in group]))
+    for key, families in alike.items():
+        if len(families) > 1:
+            name = labels.take(_rule_name({program.names[n].rpartition(".")[2] for n in families[0].old[1:]}))
+            rules.append(Rule(name, texts[key](name), families))
     return rules
 
 
@@ -71,49 +72,42 @@ def _families(
     program: Program, nodes: Sequence[Node], operands: Mapping[Node, Sequence[Node]], marks: Landmarks,
     replaced: Mapping[Node, Node],
 ) -> list[Family]:  # fmt: skip
-    """Parameters with a memory, whose updates share nothing and show nothing of what is between."""
+    """Parameters with a memory, whose updates show nothing of what they compute on the way."""
     owned: dict[str, list[tuple[Node, Node]]] = {}
     for new, old in replaced.items():
         if marks.stages[new] % 3 == UPDATE:
             memory = program.kinds.get(old) == "optimizer memory"
             owner = program.names[old].rpartition(".")[0] if memory else program.names[old]
             owned.setdefault(owner, []).append((new, old))
-    weak_free = {n for n in nodes if marks.stages[n] % 3 == UPDATE}
-    behind: dict[str, set[Node]] = {}
-    for owner, pairs in owned.items():
-        pairs.sort(key=lambda pair: program.kinds.get(pair[1]) == "optimizer memory")
-        stack = [new for new, _ in pairs]
-        found = set(stack)
-        while stack:
-            for operand in operands[stack.pop()]:
-                if operand in weak_free and operand not in found:
-                    found.add(operand)
-                    stack.append(operand)
-        behind[owner] = found
+    behind = {owner: _behind([new for new, _ in pairs], operands, marks) for owner, pairs in owned.items()}
+    reached = Counter(node for found in behind.values() for node in found)
+    place = {node: i for i, node in enumerate(nodes)}
+    outputs = set(program.outputs)
     families = []
     for owner, pairs in owned.items():
-        others = set().union(*(found for other, found in behind.items() if other != owner))
-        inside = [n for n in nodes if n in behind[owner] and (n not in others or not n.aval.ndim and _numbers(n))]
-        held, new = set(inside), [n for n, _ in pairs]
-        used_outside = {i for n in nodes if n not in held for i in operands[n]} | set(program.outputs)
-        if len(pairs) < 2 or any(n in used_outside and n not in new and n not in others for n in inside):
+        pairs.sort(key=lambda pair: program.kinds.get(pair[1]) == "optimizer memory")
+        kept = [before for _, before in pairs]
+        fresh = [after for after, _ in pairs]
+        # What several families share is given to them, but for numbers such as lr: each computes its own.
+        inside = sorted((n for n in behind[owner] if reached[n] == 1 or n in marks.numbers), key=place.__getitem__)
+        held = set(inside)
+        between = [n for n in inside if n not in fresh and n not in marks.numbers]
+        if len(pairs) < 2 or any(n in outputs or not held.issuperset(marks.users[n]) for n in between):
             continue
-        given = list(dict.fromkeys(i for n in inside for i in operands[n] if i not in held and i.value is None))
-        old = [n for _, n in pairs]
-        families.append(Family(old, new, inside, [n for n in given if n not in old]))
+        given = dict.fromkeys(i for n in inside for i in operands[n] if i not in held and i.value is None)
+        families.append(Family(kept, fresh, inside, [n for n in given if n not in kept]))
     return families
 
 
-def _numbers(node: Node) -> bool:
-    """Whether a value is made of settings and constants alone, so that each family may have its own copy."""
-    stack = [node]
+def _behind(new: list[Node], operands: Mapping[Node, Sequence[Node]], marks: Landmarks) -> set[Node]:
+    """What is computed in the update on the way to these new values, themselves included."""
+    found, stack = set(new), list(new)
     while stack:
-        current = stack.pop()
-        if current.op is not None:
-            stack.extend(current.inputs)
-        elif current.value is None and (current.aval.ndim or current.aval.dtype != "float64"):
-            return False
-    return True
+        for operand in operands[stack.pop()]:
+            if operand not in found and marks.stages.get(operand, 0) % 3 == UPDATE and operand.op is not None:
+                found.add(operand)
+                stack.append(operand)
+    return found
 
 
 def _arguments(family: Family) -> list[Node]:
@@ -123,7 +117,11 @@ def _arguments(family: Family) -> list[Node]:
 
 
 def _written(
-    program: Program, family: Family, operands: Mapping[Node, Sequence[Node]], marks: Landmarks, inputs: Mapping[Node, str]
+    program: Program,
+    family: Family,
+    operands: Mapping[Node, Sequence[Node]],
+    marks: Landmarks,
+    inputs: Mapping[Node, str],
 ) -> tuple[tuple[object, ...], Callable[[str], list[str]]] | None:
     """The rule's text without its name; two families with one key are updated alike."""
     labels = Labels()
@@ -134,8 +132,8 @@ def _written(
     for node in computed:
         names[node] = labels.take("g")
     for node in family.old[1:]:
-        key = program.names[node].rpartition(".")[2]
-        names[node] = labels.take(MEMORY.get(key, key))
+        leaf = program.names[node].rpartition(".")[2]
+        names[node] = labels.take(MEMORY.get(leaf, leaf))
     wanted = {new: names[old] for new, old in zip(family.new, family.old, strict=True)}
     draft = Draft(program, family.nodes, operands, family.new, names, wanted, marks, labels)
     for statement in draft.statements:
@@ -149,6 +147,7 @@ def _written(
         return None
     arguments = tuple(names[n] for n in _arguments(family))
     returned = tuple(names[n] for n in family.old)
+    # The first computed value is the gradient, each family's own; all others are to be the same for all.
     key = (*body, arguments, returned, tuple(settings), *computed[1:])
 
     def text(name: str) -> list[str]:

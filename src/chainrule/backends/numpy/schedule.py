@@ -32,13 +32,15 @@ def schedule(statements: Sequence[Statement], returned: set[Node], replaced: Map
         for node in statement.reads:
             if node in maker and maker[node] != i:
                 later[maker[node]].add(i)
+    readers: dict[Node, list[int]] = {}
+    for i, statement in enumerate(statements):
+        for node in statement.reads:
+            readers.setdefault(node, []).append(i)
     for new, old in replaced.items():
-        if new not in maker:
-            continue
-        if old in returned:
+        if new in maker and old in returned:
             raise StillNeeded(new)
-        for i, statement in enumerate(statements):
-            if old in statement.reads and i != maker[new]:
+        for i in readers.get(old, ()) if new in maker else ():
+            if i != maker[new]:
                 later[i].add(maker[new])
     waits = [0] * len(statements)
     for targets in later:

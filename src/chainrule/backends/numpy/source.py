@@ -80,9 +80,8 @@ class _Writer:
         self.program, self.moved = prepared(program)
         self.operands = operands_of(self.program)
         self.nodes = live_nodes(self.program.graph.nodes, self.operands, self.program.outputs)
-        self.function = re.sub(r"\W", "_", name.strip("<>")) or "step"
-        if not self.function.isidentifier() or self.function in Labels().taken:
-            self.function = "step"
+        learns = any(stage % 3 for stage in self.program.stages.values())
+        self.function = _function_name(name, "step" if learns else "f")
         self.layers = layers_of(self.program)
         self.labels = Labels([self.function])
         self.inputs = label_inputs(self.program, self.layers, self.labels)
@@ -106,7 +105,7 @@ class _Writer:
         for node, name in self.marks.wanted.items():
             if node not in wanted:
                 wanted[node] = labels.take(name)
-        for node, name in self.marks.landmark_gradients({**wanted, **self.inputs}).items():
+        for node, name in self.marks.gradients_of({**wanted, **self.inputs}).items():
             if node not in wanted:
                 wanted[node] = labels.take(name)
         for node in self.program.outputs[: self.program.results]:
@@ -165,8 +164,8 @@ class _Writer:
         top = [f'"""{kind} `{self.function}`, written out by chainrule: NumPy alone."""', "", *imports, ""]
         if constants:
             top += ["", *constants]
-        for text in [*(h.split("\n") for h in helper_texts(used)), *(rule.text for rule in rules)]:
-            top += ["", *text, ""]
+        for function in [*(helper.split("\n") for helper in helper_texts(used)), *(rule.text for rule in rules)]:
+            top += ["", *function, ""]
         top += ["", *head]
         tail = usage(self.program, self.inputs, self.function, arguments, values)
         lines = {node: len(top) + place for node, place in places.items()}
@@ -189,9 +188,10 @@ class _Writer:
             section = stage
             places.update(dict.fromkeys(statement.holds, len(lines) + len(statement.lines)))
             lines += ["    " + line for line in statement.lines]
-            remark = f"# {statement.shape}  {statement.remark}".rstrip()
-            if stage % 3 != UPDATE and len(lines[-1] + remark) <= WIDTH + 12:
-                lines[-1] += f"\0{remark}"
+            for remark in (f"# {statement.shape}  {statement.remark}".rstrip(), f"# {statement.shape}"):
+                if stage % 3 != UPDATE and len(lines[-1] + remark) <= WIDTH + 12:
+                    lines[-1] += f"\0{remark}"
+                    break
         return _aligned(lines), places
 
     def _apart(self, statements: Sequence[Statement], i: int) -> bool:
@@ -213,7 +213,9 @@ class _Writer:
         for at, k in sorted(cells):
             rest = at < len(place) and self._part(list(place)[at]) > 1
             groups[1 + rest].append(program.results + k)
-        texts = [[strong(draft.text(o), o.aval.dtype).code for o in map(program.outputs.__getitem__, g)] for g in groups]
+        texts = [
+            [strong(draft.text(o), o.aval.dtype).code for o in map(program.outputs.__getitem__, g)] for g in groups
+        ]
         return tuple(k for group in groups for k in group), texts
 
     def _lines(self, lines: dict[Node, int], first: int) -> dict[Node, int]:
@@ -228,6 +230,12 @@ class _Writer:
                 if before.op is not None and self.moved[before] not in lines:
                     found[before] = min(line, found.get(before, line))
         return dict(reversed(found.items()))
+
+
+def _function_name(name: str, otherwise: str) -> str:
+    """The function's own name, if it has one that can be written."""
+    name = re.sub(r"\W", "_", name)
+    return name if name.isidentifier() and name != "_lambda_" and Labels().free(name) else otherwise
 
 
 def _aligned(lines: Sequence[str]) -> list[str]:

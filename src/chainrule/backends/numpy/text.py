@@ -120,6 +120,7 @@ def wrapped(start: str, groups: Iterable[Sequence[str]], end: str) -> list[str]:
     indent = " " * (len(start) - len(start.lstrip()))
     inner = f"{indent}    "
     lines = [
-        textwrap.wrap(", ".join(group) + ",", WIDTH + 8, initial_indent=inner, subsequent_indent=inner) for group in groups
+        textwrap.wrap(", ".join(group) + ",", WIDTH + 8, initial_indent=inner, subsequent_indent=inner)
+        for group in groups
     ]
     return [start, *(line for part in lines for line in part), indent + end]

@@ -39,17 +39,10 @@ def accumulate(program: Program) -> Program:
     """
     negated: dict[Node, Node] = {}
 
-    def negative(build: Builder, alpha: Node) -> Node:
-        if alpha not in negated:
-            if alpha.value is not None:
-                negated[alpha] = build.constant(-alpha.value, alpha.aval.dtype)
-            elif isinstance(alpha.op, Negative):
-                negated[alpha] = alpha.inputs[0]
-            else:
-                negated[alpha] = build(Negative.of(), alpha)
-        return negated[alpha]
-
     def added(build: Builder, node: Node) -> Node | None:
+        if isinstance(node.op, Negative):  # one negative of the learning rate does for all weights
+            first = negated.setdefault(node.inputs[0], node)
+            return None if first is node else first
         if not isinstance(node.op, (Add, Subtract)) or node.aval.ndim != 2 or not node.aval.floating:
             return None
         c, product = node.inputs
@@ -61,7 +54,7 @@ def accumulate(program: Program) -> Program:
             return None
         matmul, alpha = found
         if isinstance(node.op, Subtract):
-            alpha = negative(build, alpha)
+            alpha = _negative(build, alpha)
         assert isinstance(matmul.op, MatMul)
         return build(MatMulAdd.of(matmul.op.transpose_a, matmul.op.transpose_b), c, *matmul.inputs, alpha)
 
@@ -77,3 +70,10 @@ def _scaled_product(build: Builder, node: Node) -> tuple[Node, Node] | None:
         if matrices and build.users[matmul] == 1 and not alpha.aval.ndim:
             return matmul, alpha
     return None
+
+
+def _negative(build: Builder, x: Node) -> Node:
+    """``-x``, worked out where that needs no op."""
+    if x.value is not None:
+        return build.constant(-x.value, x.aval.dtype)
+    return x.inputs[0] if isinstance(x.op, Negative) else build(Negative.of(), x)

@@ -14,7 +14,7 @@ from chainrule.ops.compare import Equal, LogicalAnd, LogicalOr, LogicalXor, NotE
 
 __all__ = ["eliminate_common_subexpressions"]
 
-#: Ops that give the same bits with their inputs exchanged. ``maximum`` does not: of 0.0 and -0.0 it takes the second.
+#: Ops that give the same bits with their inputs exchanged. ``maximum`` does not: of 0.0 and -0.0 it takes one by order.
 COMMUTATIVE = (Add, Multiply, Equal, NotEqual, LogicalAnd, LogicalOr, LogicalXor)
 
 
