@@ -15,7 +15,7 @@ import numpy as np
 from chainrule import ops
 from chainrule.compiler.build import build
 from chainrule.compiler.cells import Slot
-from chainrule.compiler.executable import Executable
+from chainrule.compiler.executable import Executable, Interpreter
 from chainrule.compiler.explain import Event, explain
 from chainrule.compiler.guards import surroundings
 from chainrule.compiler.program import Program
@@ -92,6 +92,7 @@ class Compiled:
         self.events: list[Event] = []
         self._entries: dict[Any, list[Entry]] = {}
         self._last: Entry | None = None
+        self._changing: str | None = None
         self._lock = threading.RLock()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -218,12 +219,13 @@ class Compiled:
         made = trace(self.function, tree, leaves, streams, self.keep_gradients, names)
         made.guards += around
         traced = time.perf_counter()
-        executable = build(made.program, backend)
-        entry = Entry(made, executable)
-        if all(guard.holds() for guard in made.guards):
+        self._changing = _broken(made)
+        if self._changing is None:
+            entry = Entry(made, build(made.program, backend))
             entries.insert(0, entry)
-        else:  # its Python code changes what it reads, at every call
+        else:  # its Python code changes what it reads, so the program is for this call alone
             made.steady = False
+            entry = Entry(made, Interpreter(made.program))
         self._last = entry
         self.events.append(Event("traced", reason, entry, traced - start, time.perf_counter() - traced))
         return entry
@@ -237,9 +239,8 @@ class Compiled:
             entries[0].trace.point(leaves)
             broken = _broken(entries[0].trace)
             return f"{broken} changed" if broken else "an argument that the function also reaches in another way"
-        last = self.events[-1].entry if self.events else None
-        if last is not None and (broken := _broken(last.trace)) is not None:
-            return f"{broken} changed"
+        if self._changing is not None:
+            return f"{self._changing} changes in the function itself"
         return "the first call" if not self._traces() else "arguments of other shapes, types or static values"
 
     def _give_up(self) -> None:

@@ -6,8 +6,10 @@ ACM TOMS 15, 1989, here without the table): write ``x = n ln 2 + r`` with a whol
 short polynomial P. The code is straight: no branch, no table, at most one division, so loops of it become vector code.
 
 Polynomials have the least maximum relative error in the result (Remez exchange in 50 digits); their coefficients were
-rounded one after the other, the rest fitted anew each time. The lowest power stands first. Results are within 2 units
-in the last place (ulp) whether ``fma`` rounds once or twice; the tests hold the measured values.
+rounded one after the other, the rest fitted anew each time. The lowest power stands first. A result is at most 2 units
+in the last place (ulp) from the correctly rounded one, whether ``fma`` rounds once or twice; the tests hold the measured
+errors. Roundings are part of the plan: a back end must emit the instructions as they stand, without fast-math flags,
+contraction into ``fma``, or flushing of subnormal numbers to 0.
 """
 
 from __future__ import annotations

@@ -76,7 +76,9 @@ def _sine(s: Scalars, r: Value, n: Value) -> Value:
 
 
 def sin(s: Scalars, x: Value) -> Value:
-    """Sine of an angle in radians, to 2 ulp for ``|x| < 10^6``; beyond, gradually any number in [-1, 1]; NaN at infinity.
+    """Sine of an angle in radians, to 2 ulp for ``|x| < 10^6``; NaN at infinity.
+
+    Beyond that range digits are lost until any number in [-1, 1] may come. Float64 next to a zero: to 10^-31.
 
     >>> import numpy as np
     >>> from chainrule.compiler.scalars import ArrayScalars
@@ -88,7 +90,9 @@ def sin(s: Scalars, x: Value) -> Value:
 
 
 def cos(s: Scalars, x: Value) -> Value:
-    """Cosine of an angle in radians, to 2 ulp for ``|x| < 10^6``; beyond, gradually any number in [-1, 1]; NaN at infinity.
+    """Cosine of an angle in radians, to 2 ulp for ``|x| < 10^6``; NaN at infinity.
+
+    Beyond that range digits are lost until any number in [-1, 1] may come. Float64 next to a zero: to 10^-31.
 
     >>> import numpy as np
     >>> from chainrule.compiler.scalars import ArrayScalars

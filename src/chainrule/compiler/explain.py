@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.compiler.fuse import fuse
+from chainrule.compiler.lower import Unsupported
 from chainrule.compiler.passes import run_passes
+from chainrule.compiler.plan import plan
 
 __all__ = ["Event", "explain"]
 
@@ -32,15 +35,20 @@ def explain(name: str, events: list[Event], last: Any, passes: bool) -> str:
         program = trace.program
         inputs = ", ".join(f"{program.names[n]}: {n.aval!r}" for n in program.inputs[len(trace.cells) :])
         lines.append(f"{number}. traced: {event.reason}")
-        lines.append(f"   arguments  {inputs or 'none'}")
+        lines.append(f"   arguments        {inputs or 'none'}")
         for kind in dict.fromkeys(cell.kind for cell in trace.cells):
-            lines.append(f"   {kind:<10} " + ", ".join(c.name for c in trace.cells if c.kind == kind))
-        lines.append(f"   changed    {', '.join(c.name for c in trace.updated) or 'nothing'}")
+            lines.append(f"   {kind:<16} " + ", ".join(c.name for c in trace.cells if c.kind == kind))
+        lines.append(f"   changed          {', '.join(c.name for c in trace.updated) or 'nothing'}")
         if trace.dropped:
-            lines.append("   gradients  used up by the optimizer's step, so not kept (keep_gradients=True keeps them)")
-        lines.append(f"   program    {len(program.graph.nodes)} ops, run by {executable.backend}")
-        lines.append(f"   time       traced in {event.tracing * 1e3:.0f} ms, built in {event.building * 1e3:.0f} ms")
+            lines.append("   gradients        used up by the optimizer's step, so not kept (keep_gradients=True keeps them)")
+        lines.append(f"   program          {len(program.graph.nodes)} ops, run by {executable.backend}")
+        lines.append(f"   time             traced in {event.tracing * 1e3:.0f} ms, built in {event.building * 1e3:.0f} ms")
     if passes and last is not None:
         for title, program in run_passes(last.trace.program, keep=True):
             lines += ["", f"---- {title}", str(program)]
+        try:
+            schedule = fuse(program)
+            lines += ["", "---- fuse", str(schedule), "", "---- plan memory", str(plan(schedule))]
+        except Unsupported as reason:
+            lines += ["", f"---- fuse: native code has no {reason}"]
     return "\n".join(lines)

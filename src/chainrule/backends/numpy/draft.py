@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from chainrule.backends.numpy.constants import array_lines, array_text
 from chainrule.backends.numpy.expressions import expression, place_text
-from chainrule.backends.numpy.landmarks import Landmarks
+from chainrule.backends.numpy.landmarks import LOSS, Landmarks
 from chainrule.backends.numpy.naming import Labels
 from chainrule.backends.numpy.patterns import made_by, noun
 from chainrule.backends.numpy.text import ATOM, UNARY, WIDTH, Text, axes_text, bound, strong, type_name
@@ -155,7 +155,7 @@ class Draft:
 
     def _noun(self, node: Node) -> str:
         """A name by the kind of value, numbered as its layer where it is part of one, or as what uses it."""
-        suffix = self.marks.suffixes.get(node, "")
+        suffix = self.marks.suffixes.get(node, "") if self.marks.groups.get(node) != LOSS else ""
         feeds = any(made_by(u, "matmul", "affine") for u in self.marks.users.get(node, ()))
         base = noun(node, self.program, self.operands, self.names, suffix)
         return f"a{suffix}" if base == "u" and feeds and self.marks.stages.get(node, 0) % 3 == FORWARD else base

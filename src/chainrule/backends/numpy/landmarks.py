@@ -15,7 +15,7 @@ from chainrule.compiler.stages import BACKWARD, FORWARD, UPDATE
 from chainrule.core import source
 from chainrule.core.graph import Node, layer_path
 
-__all__ = ["Landmarks", "assigned_name"]
+__all__ = ["LOSS", "Landmarks", "assigned_name"]
 
 #: What the output of a layer is called, by the layer's kind.
 _OUTPUTS = {
@@ -32,7 +32,7 @@ _FUNCTIONS = {"relu": "h", "sigmoid": "h", "tanh": "h"}
 _TO_PROBABILITIES = ("log_softmax", "softplus", "max", "sigmoid", "negative", "exp")
 _ASSIGNMENT = re.compile(r"([A-Za-z]\w*)\s*=(?!=)")
 #: The paragraph after the network: the loss.
-_LOSS = 1_000_000
+LOSS = 1_000_000
 
 
 class Landmarks:
@@ -93,7 +93,7 @@ class Landmarks:
                 last += not outside
                 suffix = self._number(node, last)
             suffix = layer.suffix if layer is not None else suffix
-            self.groups[node] = _LOSS if outside and begun else last
+            self.groups[node] = LOSS if outside and begun else last
             self.suffixes[node] = suffix
         for node in self.forward:
             for operand in self.operands[node]:
@@ -120,7 +120,7 @@ class Landmarks:
                 continue
             behind = [i for i in self.operands[node] if i in self.groups]
             backward = [self.groups[i] for i in behind if self.stages.get(i, 0) % 3 == BACKWARD]
-            near = min(backward) if backward else max((self.groups[i] for i in behind), default=_LOSS)
+            near = min(backward) if backward else max((self.groups[i] for i in behind), default=LOSS)
             self.groups[node] = calls.get(id(node.scope), near)
 
     def _group_updates(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -179,12 +180,15 @@ class _Writer:
         lines: list[str] = []
         places: dict[Node, int] = {}
         section = None
+        sizes = Counter(s.place[:2] for s in statements)
         for i, statement in enumerate(statements):
             stage, group, _ = statement.place
             if stage != section and self.learns:
                 lines += ([""] if lines else []) + [f"    # {_SECTIONS[stage % 3]}"]
-            elif i and group != statements[i - 1].place[1] and self._apart(statements, i):
-                lines.append("")
+            elif i and group != statements[i - 1].place[1]:
+                # Updates of one line each stand together.
+                alone = sizes[statement.place[:2]] == sizes[statements[i - 1].place[:2]] == 1
+                lines += [] if stage % 3 == UPDATE and alone else [""]
             section = stage
             places.update(dict.fromkeys(statement.holds, len(lines) + len(statement.lines)))
             lines += ["    " + line for line in statement.lines]
@@ -193,13 +197,6 @@ class _Writer:
                     lines[-1] += f"\0{remark}"
                     break
         return _aligned(lines), places
-
-    def _apart(self, statements: Sequence[Statement], i: int) -> bool:
-        """Whether a blank line separates two paragraphs: not between updates of one line each."""
-        if statements[i].place[0] % 3 != UPDATE:
-            return True
-        groups = [s.place[:2] for s in statements]
-        return groups.count(groups[i]) > 1 or groups.count(groups[i - 1]) > 1
 
     def _part(self, node: Node) -> int:
         """Weights and buffers, then what a call is given, then the rest of the state."""
