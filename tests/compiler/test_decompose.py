@@ -62,7 +62,8 @@ def distance(received: Array, expected: Array) -> int:
     nan = np.isnan(expected)
     np.testing.assert_array_equal(np.isnan(received), nan)
     a, b = ordered(received)[~nan], ordered(expected)[~nan]
-    return int(np.where(a < b, b - a, a - b).max(initial=0))
+    apart = np.abs(a).astype(np.float64) + np.abs(b)  # of unlike sign: as integers they could overflow
+    return int(np.where((a < 0) == (b < 0), np.abs(a - b), apart).max(initial=0))
 
 
 def error(received: Array, truth: Array) -> float:

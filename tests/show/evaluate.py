@@ -15,7 +15,7 @@ Array = Any
 
 _FUNCTIONS = {
     "exp": np.exp, "log": np.log, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "sign": np.sign, "erf": erf,
-    "σ": lambda x: 1 / (1 + np.exp(-x)), "mean": np.mean, "reshape": None,
+    "σ": lambda x: 1 / (1 + np.exp(-x)), "mean": np.mean,
 }  # fmt: skip
 _COMPARE = {"=": np.equal, "≠": np.not_equal, "<": np.less, "≤": np.less_equal, ">": np.greater, "≥": np.greater_equal}
 _CLOSING = {"(": ")", "[": "]", "|": "|"}
@@ -39,7 +39,11 @@ class _Reader:
         total: Array = None
         sign, product = 1.0, []
         for part in [*_closed_up(parts), Atom("o", "+")]:
-            if isinstance(part, Atom) and part.text in ("+", "−") and (product or total is not None or part.text == "−"):
+            if (
+                isinstance(part, Atom)
+                and part.text in ("+", "−")
+                and (product or total is not None or part.text == "−")
+            ):
                 if product:
                     value = sign * self.product(product)
                     total = value if total is None else total + value
@@ -62,7 +66,7 @@ class _Reader:
             if isinstance(base, Atom) and base.text in ("∑", "∏"):
                 value, rest = self._over(part, self.product(rest)), []
             elif isinstance(base, Atom) and (base.text in _FUNCTIONS or base.text in ("max", "min")):
-                value = self._call(base.text, part, rest.pop(0))
+                value, rest = self._call(base.text, part, rest)
             else:
                 value = self.factor(part)
                 if out is not None and not matrices:
@@ -77,22 +81,26 @@ class _Reader:
             value = value @ self.factor(rest.pop(0))
         return value
 
-    def _call(self, name: str, part: Part, argument: Any) -> Array:
-        axis = _axes(part.below) if isinstance(part, Script) and part.below is not None else None
+    def _call(self, name: str, part: Part, rest: list[Any]) -> tuple[Array, list[Any]]:
+        """A function of what follows: of brackets, of one factor, or of a sum; and what is left."""
+        axes = _axes(part.below) if isinstance(part, Script) and part.below is not None else None
+        head = rest[0].base if isinstance(rest[0], Script) else rest[0]
+        if isinstance(head, Atom) and head.text in ("∑", "∏"):
+            return _FUNCTIONS[name](self.product(rest)), []
         if name in ("max", "min"):
-            inside = argument[1] if isinstance(argument, tuple) else [argument]
+            inside = rest[0][1]
             places = _split(inside, ",")
             if len(places) == 2:
-                return (np.maximum if name == "max" else np.minimum)(*map(self.expression, places))
-            return getattr(np, name)(self.expression(inside), axis)
-        if name == "mean":
-            return np.mean(self.factor(argument), axis)
-        return _FUNCTIONS[name](self.factor(argument))
+                return (np.maximum if name == "max" else np.minimum)(*map(self.expression, places)), rest[1:]
+            return getattr(np, name)(self.expression(inside), axes, keepdims=axes is not None), rest[1:]
+        value = self.factor(rest[0])
+        return np.mean(value, axes, keepdims=axes is not None) if name == "mean" else _FUNCTIONS[name](value), rest[1:]
 
     def _over(self, part: Part, value: Array) -> Array:
         below = part.below if isinstance(part, Script) else None
-        axes = None if below is None else 0 if to_text_of(below) == "rows" else _axes(below)
-        return np.sum(value, axes) if "∑" in str(part) else np.prod(value, axes)
+        axes = None if below is None else (0,) if to_text_of(below) == "rows" else _axes(below)
+        # Axes stay, with length one, so that what follows broadcasts as it is meant.
+        return (np.sum if "∑" in str(part) else np.prod)(value, axes, keepdims=axes is not None)
 
     def factor(self, part: Any) -> Array:
         """One factor: a name, a number, something in brackets, a fraction, a power."""

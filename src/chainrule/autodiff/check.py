@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.autodiff.backward import grad_of
 from chainrule.core.errors import GradientError
-from chainrule.core.modes import enable_grad
+from chainrule.core.modes import deriving, enable_grad
 from chainrule.tensor import Tensor
 
 __all__ = ["check_grads"]
@@ -68,7 +68,8 @@ def _check(
 
     def scalar(*values: Tensor) -> Tensor:
         """``u . f``, with u drawn once for all calls."""
-        outputs = f(*values)
+        with deriving():
+            outputs = f(*values)
         outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
         if not cotangent:
             cotangent.extend(generator.standard_normal(o.shape) for o in outputs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.autodiff.backward import grad_of
 from chainrule.core.errors import GradientError, ShapeError
-from chainrule.core.modes import enable_grad, local
+from chainrule.core.modes import deriving, enable_grad, local
 from chainrule.ops.shape import stack
 from chainrule.tensor import Tensor
 
@@ -66,13 +66,8 @@ class _Linearised:
         for n, value in zip(numbers, _unflatten(self.places, self.leaves), strict=True):
             replaced[n] = value
         self.single = isinstance(argnums, int)
-        mode = local.mode
-        mode.deriving += 1
-        try:
-            with enable_grad():
-                self.output = f(*replaced, **kwargs)
-        finally:
-            mode.deriving -= 1
+        with enable_grad(), deriving():
+            self.output = f(*replaced, **kwargs)
 
     @staticmethod
     def _variable(x: Tensor) -> Tensor:

@@ -213,8 +213,8 @@ def expm1(s: Scalars, x: Value) -> Value:
     """``e^x - 1``, to all digits for small x, too.
 
     >>> from chainrule.compiler.scalars import ArrayScalars
-    >>> expm1(ArrayScalars(), np.array([1e-20, 1.0, -50.0])).tolist()
-    [1e-20, 1.718281828459045, -1.0]
+    >>> expm1(ArrayScalars(), np.array([1e-20, 0.5, -50.0])).tolist()
+    [1e-20, 0.6487212707001282, -1.0]
     """
     wide = x.dtype == float64
     clipped = at_least(s, at_most(s, x, 710.0 if wide else 89.0), -40.0 if wide else -20.0)

@@ -142,9 +142,16 @@ class _Search:
                     self.guards.append(Guard(f"{what}.{name}", partial(_entry_image, inside, name)))
                 self.attributes(f"{what}.{name}", inside[name], names, code, depth - 1)
             else:
-                method = getattr(type(value), name, None)
-                if isinstance(method, FunctionType) and not in_library(method):
-                    self.function(MethodType(method, value))
+                self.methods(value, name)
+
+
+    def methods(self, value: Any, name: str) -> None:
+        """Guards for what the user's method or property reads, in the class and in those that it extends."""
+        for kind in type(value).__mro__:
+            method = vars(kind).get(name)
+            method = method.fget if isinstance(method, property) else getattr(method, "__wrapped__", method)
+            if isinstance(method, FunctionType) and not in_library(method):
+                self.function(MethodType(method, value))
 
 
 def variables(function: Any) -> dict[str, Any]:

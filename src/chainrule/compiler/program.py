@@ -86,16 +86,24 @@ def build_program(
     streams: int,
 ) -> Program:
     """Copy what the outputs need into a graph of its own, with leaves that were written resolved."""
-    order, seen = [], set(outputs)
+
+    def behind(node: Node) -> tuple[Node, ...]:
+        return (tracer.aliases[node],) if node in tracer.aliases else node.inputs
+
+    found, seen = [], set(outputs)
     stack = list(outputs)
     while stack:
         node = stack.pop()
-        order.append(node)
-        for other in (tracer.aliases[node],) if node in tracer.aliases else node.inputs:
+        found.append(node)
+        for other in behind(node):
             if other not in seen:
                 seen.add(other)
                 stack.append(other)
-    order.sort(key=lambda node: node.serial)
+    # What was made first comes first; but constants stand where they are first used, since the library keeps some of
+    # them from earlier programs.
+    computed = (n for n in found if n.op is not None or n in tracer.aliases)
+    made = sorted(computed, key=lambda node: node.serial)
+    order = list(dict.fromkeys((*(i for node in made for i in (*behind(node), node)), *outputs)))
     new: dict[Node, Node] = {}
     leaves, nodes = [], []
     names: dict[Node, str] = {}

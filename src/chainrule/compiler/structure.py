@@ -109,11 +109,11 @@ def argument_names(function: Callable[..., Any], tree: Any, count: int) -> list[
         parameters = list(inspect.signature(getattr(function, "forward", function)).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    found = [f"arg{i}" for i in range(count)]
+    found: dict[int, str] = {}
 
     def walk(part: Any, name: str) -> None:
         if isinstance(part, Place):
-            found[part.index] = name
+            found.setdefault(part.index, name)
         elif isinstance(part, dict):
             for k, v in part.items():
                 walk(v, f"{name}_{k}")
@@ -126,4 +126,4 @@ def argument_names(function: Callable[..., Any], tree: Any, count: int) -> list[
         walk(part, parameters[i].name if named else f"arg{i}")
     for name, part in kwargs.items():
         walk(part, name)
-    return found
+    return [found[i] for i in range(count)]

@@ -12,7 +12,17 @@ import numpy as np
 from chainrule.core.aval import canonical_dtype, float32, is_float
 from chainrule.core.errors import ConfigError
 
-__all__ = ["Changes", "Mode", "current", "enable_grad", "get_default_dtype", "is_grad_enabled", "no_grad", "set_default_dtype"]
+__all__ = [
+    "Changes",
+    "Mode",
+    "current",
+    "deriving",
+    "enable_grad",
+    "get_default_dtype",
+    "is_grad_enabled",
+    "no_grad",
+    "set_default_dtype",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -112,6 +122,16 @@ class enable_grad(_SetGrad):
     """
 
     enabled = True
+
+
+class deriving:
+    """While a derivative of a function is taken: compiled functions in it run as they are, so that there is a history."""
+
+    def __enter__(self) -> None:
+        local.mode.deriving += 1
+
+    def __exit__(self, *error: object) -> None:
+        local.mode.deriving -= 1
 
 
 def is_grad_enabled() -> bool:

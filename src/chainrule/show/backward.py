@@ -110,6 +110,7 @@ class Backpropagation:
             out.append("\n")
             for role, line in step.lines():
                 out.append(line + "\n", style=_STYLES.get(role, ""))
+        out.rstrip()
         return out
 
     def print(self) -> None:

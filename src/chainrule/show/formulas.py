@@ -1,6 +1,6 @@
 r"""The textbook formula of every operation, and of its derivative, in LaTeX with places for names or numbers.
 
-``$x``, ``$y``, ``$w`` are the inputs in their order, ``$z`` the output, ``$g`` the gradient of the output, ``$m`` the sign
+``$x``, ``$y``, ``$w``, ``$v`` are the inputs in their order, ``$z`` the output, ``$g`` the gradient of the output, ``$m`` the sign
 of multiplication (between arrays, element by element). ``[a > b]`` is 1 where it holds, else 0 (Iverson's bracket).
 """
 
@@ -14,7 +14,10 @@ from typing import Any
 from chainrule.core.op import Op
 from chainrule.ops.index import index_text
 
-__all__ = ["FORMULAS", "Formula", "fill", "formula_of"]
+__all__ = ["FORMULAS", "LETTERS", "Formula", "fill", "formula_of"]
+
+#: The places of the inputs.
+LETTERS = ("x", "y", "w", "v")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ FORMULAS: dict[str, Formula | Callable[[Any, Sequence[tuple[int, ...]]], Formula
     "logical_not": _each(r"\neg $x", None),
     # products of matrices
     "matmul": lambda op, shapes: _MATMUL[op.transpose_a, op.transpose_b],
+    "matmul_add": lambda op, shapes: _matmul_add(_MATMUL[op.transpose_a, op.transpose_b]),
     "affine": Formula(r"$x $y^\top + $w", flows=("$g $y", r"$g^\top $x", r"\sum_{\mathrm{rows}} $g")),
     "einsum": lambda op, shapes: _einsum(op),
     # reductions
@@ -139,14 +143,28 @@ _MATMUL: dict[tuple[bool, bool], Formula] = {
 }
 
 
+def _matmul_add(product: Formula) -> Formula:
+    """A matrix, and a number times a product of the next two."""
+
+    def moved(template: str | None) -> str:
+        return (template or "").replace("$y", "$w").replace("$x", "$y")
+
+    flows = (
+        "$g",
+        *(rf"$v \cdot {moved(flow)}" for flow in product.flows),
+        rf"\sum $g \odot ({moved(product.forward)})",
+    )
+    return Formula(rf"$x + $v \cdot {moved(product.forward)}", flows=flows)
+
+
 def _einsum(op: Any) -> Formula:
     terms, output = op.terms
-    letters = ["$x", "$y", "$w"]
+    letters = [f"${letter}" for letter in LETTERS]
     flows = []
     for i, term in enumerate(terms):
         others = [j for j in range(len(terms)) if j != i]
         left = ",".join([output, *(terms[j] for j in others)])
-        names = ", ".join(["$g", *(letters[j] for j in others if j < 3)])
+        names = ", ".join(["$g", *(letters[j] for j in others if j < len(letters))])
         flows.append(rf"\mathrm{{einsum}}(\text{{{left}→{term}}}, {names})")
     names = ", ".join(letters[: len(terms)])
     return Formula(rf"\mathrm{{einsum}}(\text{{{','.join(terms)}→{output}}}, {names})", flows=tuple(flows))
@@ -188,7 +206,7 @@ def formula_of(op: Op, shapes: Sequence[tuple[int, ...]]) -> Formula:
     """
     found = FORMULAS.get(op.name)
     if found is None:
-        letters = ", ".join(["$x", "$y", "$w"][: len(shapes)])
+        letters = ", ".join(f"${letter}" for letter in LETTERS[: len(shapes)])
         name = rf"\mathrm{{{op.name.replace('_', ' ')}}}"
         return Formula(f"{name}({letters})", flows=(rf"\mathrm{{vjp}}_{{{name}}}($g)",) * len(shapes))
     return found if isinstance(found, Formula) else found(op, shapes)

@@ -59,5 +59,5 @@ def _candidates(quantity: Quantity, writer: Writer, kinds: set[str]) -> Iterator
                 (1 / (1 + np.exp(-scores)) - wanted) / scores.size,
             )
         if "MSELoss" in kinds:
-            yield rf"\frac{{2}}{{{scores.size}}} ({name} - {symbol})", 2 * (scores - wanted) / scores.size
-            yield rf"2 ({name} - {symbol})", 2 * (scores - wanted)
+            yield rf"\frac{{2}}{{{scores.size}}} \cdot ({name} - {symbol})", 2 * (scores - wanted) / scores.size
+            yield rf"2 \cdot ({name} - {symbol})", 2 * (scores - wanted)

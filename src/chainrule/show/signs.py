@@ -26,7 +26,7 @@ _SIGNS = {
     "divide": "÷", "einsum": "einsum", "equal": "=", "expm1": "eˣ-1", "greater": ">", "greater_equal": "≥",
     "index": "x[i]", "index_add": "add at i", "isfinite": "finite?", "isnan": "NaN?", "less": "<", "less_equal": "≤",
     "log1p": "log(1+x)", "log_softmax": "log softmax", "logical_and": "and", "logical_not": "not", "logical_or": "or",
-    "logical_xor": "xor", "logsumexp": "log Σ eˣ", "matmul": "X·Y", "maximum": "max", "minimum": "min",
+    "logical_xor": "xor", "logsumexp": "log Σ eˣ", "matmul": "X·Y", "matmul_add": "C + αX·Y", "maximum": "max", "minimum": "min",
     "multiply": "×", "negative": "× -1", "normal": "random", "not_equal": "≠", "permutation": "shuffle", "power": "xʸ",
     "prod": "Π", "relu": "ReLU", "rsqrt": "1/√x", "sigmoid": "σ", "sqrt": "√", "square": "x²",
     "stop_gradient": "stop", "subtract": "−", "sum": "Σ", "uniform": "random",

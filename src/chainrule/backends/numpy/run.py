@@ -48,8 +48,8 @@ class NumpyExecutable(Executable):
         except IndexError:
             Interpreter(self.program)(arrays)  # fails at the same place, and says it in the user's terms
             raise
-        if len(self.listing.returned) == 1:
-            values = (values,)
+        if len(self.listing.returned) < 2:
+            values = (values,)[: len(self.listing.returned)]
         outputs: list[Any] = [None] * len(values)
         owned = {id(a) for a in arrays}
         for place, value in zip(self.listing.returned, values, strict=True):

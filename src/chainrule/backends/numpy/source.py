@@ -81,13 +81,12 @@ class _Writer:
         self.program, self.moved = prepared(program)
         self.operands = operands_of(self.program)
         self.nodes = live_nodes(self.program.graph.nodes, self.operands, self.program.outputs)
-        learns = any(stage % 3 for stage in self.program.stages.values())
-        self.function = _function_name(name, "step" if learns else "f")
+        self.learns = any(stage % 3 for stage in self.program.stages.values())
+        self.function = _function_name(name, "step" if self.learns else "f")
         self.layers = layers_of(self.program)
         self.labels = Labels([self.function])
         self.inputs = label_inputs(self.program, self.layers, self.labels)
         self.marks = Landmarks(self.program, self.nodes, self.operands, self.inputs, self.layers)
-        self.learns = any(stage % 3 for stage in self.marks.stages.values())
         #: New values that take the name of an old one, and results that do not.
         self.replaced: dict[Node, Node] = {}
         self.renamed: dict[Node, str] = {}
@@ -153,7 +152,7 @@ class _Writer:
         head = wrapped(f"def {self.function}(", arguments, "):")
         body, places = self._body(statements)
         order, values = self._returned(draft)
-        flat = f"    return {', '.join(v for group in values for v in group)}"
+        flat = f"    return {', '.join(v for group in values for v in group)}".rstrip()
         body += [flat] if len(flat) <= WIDTH + 8 else wrapped("    return (", values, ")")
         whole = "\n".join([*body, *(line for rule in rules for line in rule.text)])
         used = {name for name in HELPERS if re.search(rf"\b{name}\(", whole)}

@@ -29,7 +29,7 @@ def usage(
     lines += made
     results, *others = returned
     state = [name for group in others for name in group]
-    if not state or not set(state) <= set(inputs.values()):
+    if not state or not set(state) <= set(inputs.values()) or len(set(state)) < len(state):
         return [*lines, *wrapped(f"    print({function}(", arguments, "))")]
     head, *middle = wrapped("        ", returned, " = ")
     if middle:

@@ -1,0 +1,63 @@
+"""One training step of `step`, written out by chainrule: NumPy alone."""
+
+import numpy as np
+
+
+def step(W1, b1, W2, b2, x, t, lr):
+    # forward
+    z1 = x @ W1.T + b1                            # (100, 50)  Linear
+    h1 = 1 / (1 + np.exp(-z1))                    # (100, 50)  Sigmoid
+
+    z2 = h1 @ W2.T + b2                           # (100, 10)  Linear
+    shifted = z2 - z2.max(axis=1, keepdims=True)  # (100, 10)
+    e = np.exp(shifted)                           # (100, 10)
+    total = e.sum(axis=1, keepdims=True)          # (100, 1)
+    y = e / total                                 # (100, 10)  Softmax
+
+    mask = y * (1 - y) >= 1e-12                   # (100, 10)
+    u = np.where(mask, y, 0.5)                    # (100, 10)
+    u2 = t - 1                                    # (100, 10)
+    u3 = u2 * np.maximum(np.log1p(-y), -100)      # (100, 10)
+    log_p = shifted - np.log(total)               # (100, 10)
+    u4 = (0.5 * y ** 2 - y * t) / 1e-12           # (100, 10)
+    u5 = u3 - t * np.maximum(log_p, -100) + (u4 - u4)  # (100, 10)
+    loss = np.where(mask, u2 * np.log1p(-u) - t * np.log(u), u5).mean()  # ()
+
+    # backward
+    g = np.where(mask, np.float32(0.001), 0)      # (100, 10)
+    du5 = np.where(mask, np.float32(0), 0.001)    # (100, 10)
+    g2 = du5 / 1e-12                              # (100, 10)
+    du = -g * t / u - g * u2 / (1 - u)            # (100, 10)
+
+    dy = 2 * (0.5 * g2) * y - g2 * t + np.where(mask, du, 0)  # (100, 10)
+    dtotal = (-dy * y / total).sum(axis=1, keepdims=True)  # (100, 1)
+    de = dy / total + dtotal                      # (100, 10)
+    dz2 = de * e                                  # (100, 10)
+    dW2 = dz2.T @ h1                              # (10, 50)
+    db2 = dz2.sum(axis=0)                         # (10,)
+
+    dh1 = dz2 @ W2                                # (100, 50)
+    dz1 = dh1 * h1 * (1 - h1)                     # (100, 50)
+    dW1 = dz1.T @ x                               # (50, 784)
+    db1 = dz1.sum(axis=0)                         # (50,)
+
+    # update
+    W1 = W1 - lr * dW1
+    b1 = b1 - lr * db1
+    W2 = W2 - lr * dW2
+    b2 = b2 - lr * db2
+    return loss, W1, b1, W2, b2
+
+
+if __name__ == "__main__":
+    rng = np.random.default_rng(0)
+    W1 = 0.1 * rng.standard_normal((50, 784), dtype=np.float32)
+    b1 = np.zeros(50, np.float32)
+    W2 = 0.1 * rng.standard_normal((10, 50), dtype=np.float32)
+    b2 = np.zeros(10, np.float32)
+    x = rng.random((100, 784), dtype=np.float32)
+    t = rng.random((100, 10), dtype=np.float32)
+    lr = 0.1
+    for _ in range(10):
+        loss, W1, b1, W2, b2 = step(W1, b1, W2, b2, x, t, lr)
+        print(loss)
