@@ -23,7 +23,7 @@ PACKAGE = ROOT / "src" / "chainrule"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 #: What a user imports; nn, optim, data and train import no more than that, and what comes before them.
-PUBLIC = {"", "tensor", "ops", "core.aval", "core.errors", "core.files", "core.modes", "core.philox"}
+PUBLIC = {"", "tensor", "ops", "core.aval", "core.config", "core.errors", "core.files", "core.modes", "core.philox"}
 
 #: For each room, the rooms (or single modules) that its files may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {

@@ -14,6 +14,7 @@ import chainrule as cr
 from chainrule.compiler.passes.dce import eliminate_dead_code
 from chainrule.compiler.passes.fold import fold
 from chainrule.compiler.passes.rules import RULES
+from chainrule.compiler.passes.rules_arithmetic import EXACT
 from chainrule.compiler.passes.simplify import simplify
 from chainrule.core.apply import apply
 from chainrule.core.op import Op
@@ -355,6 +356,18 @@ def test_what_is_left_alone(why: str) -> None:
     function, inputs = UNTOUCHED[why]
     program = traced(function, *inputs)
     assert simplify(program) is program
+
+
+def test_a_dtype_holds_another_where_its_extremes_come_back() -> None:
+    for a, exact in EXACT.items():
+        limits = np.finfo(a) if a.kind == "f" else np.iinfo(a) if a.kind in "iu" else None
+        extremes = np.array([limits.min, limits.max] if limits else [False, True], a)
+        for b in EXACT:
+            if b is not a:
+                with np.errstate(all="ignore"):
+                    there = extremes.astype(b)
+                back = there.astype(object) == extremes.astype(object)
+                assert (b in exact) == bool(back.all()), (a, b)
 
 
 def test_powers_that_are_roots_have_the_roots_answers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -143,7 +144,7 @@ class _Reader:
         if not signs:
             return self.expression(inside) * 1.0
         edges = [-1, *signs, len(inside)]
-        sides = [self.expression(inside[a + 1 : b]) for a, b in zip(edges, edges[1:], strict=False)]
+        sides = [self.expression(inside[a + 1 : b]) for a, b in itertools.pairwise(edges)]
         held: Array = True
         for i, at in enumerate(signs):
             held = held & _COMPARE[inside[at].text](sides[i], sides[i + 1])
@@ -186,7 +187,7 @@ class _Raised:
         self.inside, self.above = inside, above
 
     def resolved(self) -> Script:
-        return Script(Row(tuple([Atom("o", "("), *self.inside[1], Atom("o", ")")])), None, self.above)
+        return Script(Row((Atom("o", "("), *self.inside[1], Atom("o", ")"))), None, self.above)
 
 
 def _split(parts: list[Any], mark: str) -> list[list[Any]]:

@@ -40,9 +40,9 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 
 def _steps(figure: Any, results: Results) -> bool:
-    """A panel for each workload with steps: a bar for each system, on a logarithmic axis."""
-    panels = [(w, [r for r in results.of(w.name) if r.measure == "step" and r.values]) for w in WORKLOADS]
-    panels = [(workload, records) for workload, records in panels if records]
+    """A panel for each workload with steps, a line of it for each system."""
+    found = [(w, [r for r in results.of(w.name) if r.measure == "step" and r.values]) for w in WORKLOADS]
+    panels = [(workload, records) for workload, records in found if records]
     if not panels:
         return False
     columns = min(2, len(panels))
@@ -50,35 +50,40 @@ def _steps(figure: Any, results: Results) -> bool:
     figure.set_size_inches(7 * columns, 3.2 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (workload, records) in zip(axes, panels, strict=False):
-        _bars(axis, workload, records)
+        _dots(axis, workload, records)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     return True
 
 
-def _bars(axis: Any, workload: Workload, records: list[Record]) -> None:
+def _dots(axis: Any, workload: Workload, records: list[Record]) -> None:
+    """Medians with the middle half, hollow for more threads. Dots, not bars: a logarithmic axis has no 0 to start from."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     names = [name for name in SYSTEMS if any(r.system == name for r in records)]
     threads = sorted({r.threads for r in records})
-    height = 0.8 / len(threads)
     for record in records:
-        place = names.index(record.system) + (threads.index(record.threads) - (len(threads) - 1) / 2) * height
+        place = names.index(record.system) + 0.3 * (threads.index(record.threads) - (len(threads) - 1) / 2)
         median, low, high = (record.values[key] for key in ("median", "lower quartile", "upper quartile"))
-        first = record.threads == threads[0]
-        axis.barh(
-            place, median, 0.9 * height, color=_COLOURS[record.system], alpha=1.0 if first else 0.55,
-            xerr=[[median - low], [high - median]], error_kw={"lw": 0.8},
+        colour = _COLOURS[record.system]
+        axis.errorbar(
+            median, place, xerr=[[median - low], [high - median]], fmt="o", ms=6, color=colour, lw=1,
+            mfc=colour if record.threads == threads[0] else "white",
         )  # fmt: skip
-        unlearned = "" if record.learned is not False else ", did not learn"
-        axis.annotate(
-            f" {median:.3g}{unlearned}", (max(median, high), place), va="center", fontsize=7, xytext=(2, 0),
-            textcoords="offset points",
-        )  # fmt: skip
+        unlearned = ", did not learn" if record.learned is False else ""
+        label = f"{median:.3g}{unlearned}"
+        axis.annotate(label, (high, place), (7, 0), textcoords="offset points", va="center", fontsize=7)
     axis.set_xscale("log")
+    axis.margins(x=0.2)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_yticks(range(len(names)), [SYSTEMS[name].title for name in names], fontsize=8)
-    axis.invert_yaxis()
-    axis.margins(x=0.15)
-    shades = f"; pale: {threads[-1]} threads" if len(threads) > 1 else ""
-    axis.set_xlabel(f"µs a step ({threads[0]} thread{'s' * (threads[0] > 1)}{shades})", fontsize=8)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(axis="x", alpha=0.3)
+    hollow = f"; hollow: {threads[-1]} threads" if len(threads) > 1 else ""
+    axis.set_xlabel(f"µs a step, {threads[0]} thread{'s' * (threads[0] > 1)}{hollow}", fontsize=8)
     axis.set_title(workload.title, fontsize=9, loc="left")
 
 

@@ -250,7 +250,7 @@ class Compiled:
             warnings.warn(
                 f"{self.name} runs eagerly from now on: {reason}. Pass what changes as a tensor; "
                 f"{self.name}.explain() tells more.",
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _entry_for(self, asked: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:

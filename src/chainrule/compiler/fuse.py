@@ -15,6 +15,7 @@ from chainrule.compiler.kernel import (
     ProductKernel,
     Reduce,
     Store,
+    is_small_product,
 )
 from chainrule.compiler.kernel import Apply as Scalar
 from chainrule.compiler.lower import Lowering, Unsupported, can_inline, flat_index, indexed
@@ -29,9 +30,6 @@ from chainrule.ops.reduce import ArgMax, ArgMin, CumSum, Max, Mean, Min, Prod, R
 from chainrule.ops.shape import Concatenate, Reshape
 
 __all__ = ["Schedule", "fuse"]
-
-#: Products of matrices up to this many multiplications are loops of our own: a BLAS call costs more.
-SMALL_PRODUCT = 4096
 
 #: Statements in one loop nest; more would not stay in registers.
 MOST_STATEMENTS = 16
@@ -77,12 +75,7 @@ def fuse(program: Program, by_loops: Callable[[int, int, int], bool] | None = No
     Args:
         by_loops: whether a product of (rows, columns, inner) is done by loops of our own rather than by a BLAS.
     """
-    return _Fuser(program, by_loops or _small).run()
-
-
-def _small(rows: int, columns: int, inner: int) -> bool:
-    """Products of a few numbers, and those with a vector, which only read the matrix once."""
-    return rows * columns * inner <= SMALL_PRODUCT or min(rows, columns, inner) == 1
+    return _Fuser(program, by_loops or is_small_product).run()
 
 
 class _Fuser:

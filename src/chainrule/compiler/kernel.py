@@ -21,8 +21,17 @@ from chainrule.core.aval import Aval, int64
 
 __all__ = [
     "Apply", "Buffer", "Const", "Draw", "Expr", "Kernel", "Linear", "Load", "LoopKernel", "Place", "Position",
-    "ProductKernel", "Reduce", "Store", "walk",
+    "ProductKernel", "Reduce", "Store", "is_small_product", "walk",
 ]  # fmt: skip
+
+
+#: Products of matrices up to this many multiplications are loops of our own: a BLAS call costs more.
+SMALL_PRODUCT = 4096
+
+
+def is_small_product(rows: int, columns: int, inner: int) -> bool:
+    """Products of a few numbers, and those with a vector, which read the matrix only once."""
+    return rows * columns * inner <= SMALL_PRODUCT or min(rows, columns, inner) == 1
 
 
 class Buffer:

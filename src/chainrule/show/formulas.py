@@ -1,7 +1,7 @@
 r"""The textbook formula of every operation, and of its derivative, in LaTeX with places for names or numbers.
 
-``$x``, ``$y``, ``$w``, ``$v`` are the inputs in their order, ``$z`` the output, ``$g`` the gradient of the output, ``$m`` the sign
-of multiplication (between arrays, element by element). ``[a > b]`` is 1 where it holds, else 0 (Iverson's bracket).
+``$x``, ``$y``, ``$w``, ``$v`` are the inputs in their order, ``$z`` the output, ``$g`` the gradient of the output, ``$m``
+the sign of multiplication (between arrays, element by element). ``[a > b]`` is 1 where it holds, else 0 (Iverson's bracket).
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def _tooltip(quantity: Quantity, settings: Settings) -> str:
     lines.append(f"{node.aval!r}, {words(quantity.kind, lang)}")
     for role, array in (("value", quantity.value), ("gradient", quantity.gradient)):
         if array is not None:
-            few = array.size <= FEW
+            few = array.size <= settings.numbers
             lines.append(f"{words(role, lang)} " + (exact(array) if few else shape_text(array.shape, lang)))
     if node.source is not None:
         code = source.line_text(node.source)

@@ -94,9 +94,11 @@ class _Picture:
         x, y = self._xy(along, across - box.before)
         width, height = self._xy(box.length, box.before + box.after)
         frame = element("rect", class_="cr-frame", x=x, y=y, width=width, height=height, rx=7)
-        heading = text(x + 10, y + 17, unit.title, "cr-title cr-soft")
+        heading = text(x + 10, y + 17, unit.title, "cr-title cr-heading")
         data = f' data-call="{self.numbers[call]}"' if call in self.numbers else ""
-        self.frames.append(f"<g{data}>{frame}{heading}</g>")
+        # The heading covers a wire that passes under it.
+        self.frames.append(f"<g{data}>{frame}</g>")
+        self.labels.append(f'<g{data} data-heading="">{heading}</g>')
         start = along + PADDING + (HEADING if self.down else 0.0)
         shift = across - inner.line
         self._level(inner, start, shift)

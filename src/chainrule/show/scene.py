@@ -18,7 +18,7 @@ Item = Quantity | Call
 
 #: Rows are about this long; the room inside a frame, and for its heading; the room for an input beside it.
 WIDTH, PADDING, HEADING, INPUTS = 1180.0, 16.0, 20.0, 130.0
-#: The most boxes that a folded drawing has, if folding larger parts can prevent it.
+#: The most boxes and operations that a folded drawing has, if folding larger parts can prevent it.
 MOST_BOXES = 120
 
 
@@ -38,21 +38,29 @@ def top_level(circuit: Circuit) -> list[Item]:
 
 
 def layers(items: Sequence[Item]) -> list[Call]:
-    """The calls that fold: the innermost ones, or what holds them where they would be too many."""
+    """The calls that fold: the innermost ones, or what holds them where the folded drawing would have too much."""
     found = [call for call in all_calls(items) if not call.calls]
     allowed = set(all_calls(items))
-    while len(found) > MOST_BOXES:
-        depth = max(_depth(call) for call in found)
-        raised: list[Call] = []
-        for call in found:
-            up = call.parent if _depth(call) == depth and call.parent in allowed else call
-            if up is not None and up not in raised:
-                raised.append(up)
-        if len(raised) == len(found):
+    while _drawn(items, set(found)) > MOST_BOXES:
+        depth = max((_depth(call) for call in found if call.parent in allowed), default=-1)
+        raised = dict.fromkeys(c.parent if _depth(c) == depth and c.parent in allowed else c for c in found)
+        if depth < 0:
             break
         # Where a whole is folded, none of its parts is.
-        found = [call for call in raised if not any(other in raised for other in _above(call))]
+        found = [c for c in raised if c is not None and not any(other in raised for other in _above(c))]
     return found
+
+
+def _drawn(items: Sequence[Item], folded: set[Call]) -> int:
+    """How many boxes and operations the drawing has."""
+    count, stack = 0, list(items)
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Call) and item not in folded:
+            stack.extend(item.inside)
+        else:
+            count += isinstance(item, Call) or item.kind == "operation"
+    return count
 
 
 def all_calls(items: Sequence[Item]) -> Iterator[Call]:
@@ -158,7 +166,7 @@ class Scene:
             glyph = self._glyphs.get(item) or quantity_glyph(item, self.settings, item is self.circuit.output)
             box = Box(glyph.length, glyph.before, glyph.after)
             if self._beside(item):
-                box.place, box.pull = "late", 0.05
+                box.place, box.pull = "late", 0.004
         elif item in self.folded:
             glyph = self._glyphs.get(item) or layer_glyph(
                 item, item.title_in(outer), self._exports(item), self.settings

@@ -64,6 +64,7 @@ _COLOURED = """
 .cr-graph .cr-axis { stroke: {soft}; stroke-width: 1; }
 .cr-graph .cr-edge { fill: none; stroke: {line}; }
 .cr-graph .cr-frame { fill: {plate}; stroke: {line}; }
+.cr-graph .cr-heading { fill: {soft}; stroke: {plate}; stroke-width: 5px; paint-order: stroke; }
 .cr-graph .cr-alarm { fill: {page}; font-weight: 700; stroke: {gradient}; stroke-width: 5px; paint-order: stroke; }
 """
 

@@ -143,7 +143,7 @@ class Landmarks:
         """The user's own variables, the outputs of layers and of the network, and activations called as functions."""
         self._name_variables()
         for node in self.program.outputs[: min(self.program.results, 1)]:
-            if node in self.stages and not node.aval.ndim and any(s % 3 for s in self.stages.values()):
+            if self.stages.get(node) == FORWARD and not node.aval.ndim and any(self.stages.values()):
                 self.wanted.setdefault(node, "loss")
         for node in self.nodes:
             if is_log_softmax(node, self.operands):
@@ -173,7 +173,9 @@ class Landmarks:
     def _name_variables(self) -> None:
         """What the last value on a line of the user's is assigned to is called so, if nothing else is."""
         last: dict[Any, Node] = {}
-        for node in self.forward:
+        for node in self.nodes:
+            if self.stages[node] % 3 == BACKWARD:
+                continue
             if node.source is not None and node.source[0].co_name != "<lambda>":
                 last[node.source[0], source.line_number(node.source)] = node
         for node in last.values():

@@ -72,7 +72,7 @@ def _families(
     program: Program, nodes: Sequence[Node], operands: Mapping[Node, Sequence[Node]], marks: Landmarks,
     replaced: Mapping[Node, Node],
 ) -> list[Family]:  # fmt: skip
-    """Parameters with a memory, whose updates show nothing of what they compute on the way."""
+    """Parameters with a memory, and what is computed in their updates alone."""
     owned: dict[str, list[tuple[Node, Node]]] = {}
     for new, old in replaced.items():
         if marks.stages[new] % 3 == UPDATE:
@@ -82,7 +82,6 @@ def _families(
     behind = {owner: _behind([new for new, _ in pairs], operands, marks) for owner, pairs in owned.items()}
     reached = Counter(node for found in behind.values() for node in found)
     place = {node: i for i, node in enumerate(nodes)}
-    outputs = set(program.outputs)
     families = []
     for owner, pairs in owned.items():
         pairs.sort(key=lambda pair: program.kinds.get(pair[1]) == "optimizer memory")
@@ -91,8 +90,7 @@ def _families(
         # What several families share is given to them, but for numbers such as lr: each computes its own.
         inside = sorted((n for n in behind[owner] if reached[n] == 1 or n in marks.numbers), key=place.__getitem__)
         held = set(inside)
-        between = [n for n in inside if n not in fresh and n not in marks.numbers]
-        if len(pairs) < 2 or any(n in outputs or not held.issuperset(marks.users[n]) for n in between):
+        if len(pairs) < 2:
             continue
         given = dict.fromkeys(i for n in inside for i in operands[n] if i not in held and i.value is None)
         families.append(Family(kept, fresh, inside, [n for n in given if n not in kept]))

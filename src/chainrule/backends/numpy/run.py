@@ -53,6 +53,6 @@ class NumpyExecutable(Executable):
         outputs: list[Any] = [None] * len(values)
         owned = {id(a) for a in arrays}
         for place, value in zip(self.listing.returned, values, strict=True):
-            array = np.asarray(value, self.program.outputs[place].aval.dtype)
+            array = np.asarray(value)
             outputs[place] = array.copy() if array.base is not None or id(array) in owned else array
         return outputs

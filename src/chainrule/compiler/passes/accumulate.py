@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chainrule.compiler.kernel import is_small_product
 from chainrule.compiler.program import Program
 from chainrule.compiler.rewrite import Builder, rewrite
 from chainrule.core.graph import Node
@@ -14,25 +15,26 @@ __all__ = ["accumulate"]
 def accumulate(program: Program) -> Program:
     """``c + alpha * (a @ b)`` and ``c - alpha * (a @ b)`` as one ``matmul_add``, where nothing else needs the product.
 
-    BLAS adds a product into a matrix at no cost, so the gradient of a weight is neither stored nor read again.
+    BLAS adds a product into a matrix at no cost, so the gradient of a weight is neither stored nor read again. Small
+    products, which native code does in loops of its own, stay as they are: their loops fuse with the update anyway.
 
     >>> import chainrule as cr
     >>> program = cr.compile(lambda w, g, x, lr: w - (g.T @ x) * lr)
-    >>> program = program.graph(cr.ones(2, 3), cr.ones(4, 2), cr.ones(4, 3), cr.tensor(0.1))
+    >>> program = program.graph(cr.ones(20, 30), cr.ones(40, 20), cr.ones(40, 30), cr.tensor(0.1))
     >>> print(program)
-    inputs: w: f32[2,3], g: f32[4,2], x: f32[4,3], lr: f32[]
-    %4: f32[2,4] = transpose[axes=(1, 0)] g
-    %5: f32[2,3] = matmul[transpose_a=False, transpose_b=False] %4 x
-    %6: f32[2,3] = multiply %5 lr
-    %7: f32[2,3] = subtract w %6
+    inputs: w: f32[20,30], g: f32[40,20], x: f32[40,30], lr: f32[]
+    %4: f32[20,40] = transpose[axes=(1, 0)] g
+    %5: f32[20,30] = matmul[transpose_a=False, transpose_b=False] %4 x
+    %6: f32[20,30] = multiply %5 lr
+    %7: f32[20,30] = subtract w %6
     return %7
     >>> print(accumulate(program))
-    inputs: w: f32[2,3], g: f32[4,2], x: f32[4,3], lr: f32[]
-    %4: f32[2,4] = transpose[axes=(1, 0)] g
-    %5: f32[2,3] = matmul[transpose_a=False, transpose_b=False] %4 x
-    %6: f32[2,3] = multiply %5 lr
+    inputs: w: f32[20,30], g: f32[40,20], x: f32[40,30], lr: f32[]
+    %4: f32[20,40] = transpose[axes=(1, 0)] g
+    %5: f32[20,30] = matmul[transpose_a=False, transpose_b=False] %4 x
+    %6: f32[20,30] = multiply %5 lr
     %7: f32[] = negative lr
-    %8: f32[2,3] = matmul_add[transpose_a=False, transpose_b=False] w %4 x %7
+    %8: f32[20,30] = matmul_add[transpose_a=False, transpose_b=False] w %4 x %7
     return %8
 
     (``dce`` then drops what is no longer used.)
@@ -67,7 +69,7 @@ def _scaled_product(build: Builder, node: Node) -> tuple[Node, Node] | None:
         return None
     for matmul, alpha in (node.inputs, node.inputs[::-1]):
         matrices = isinstance(matmul.op, MatMul) and matmul.inputs[0].aval.ndim == matmul.inputs[1].aval.ndim == 2
-        if matrices and build.users[matmul] == 1 and not alpha.aval.ndim:
+        if matrices and not _small(matmul) and build.users[matmul] == 1 and not alpha.aval.ndim:
             return matmul, alpha
     return None
 
@@ -77,3 +79,8 @@ def _negative(build: Builder, x: Node) -> Node:
     if x.value is not None:
         return build.constant(-x.value, x.aval.dtype)
     return x.inputs[0] if isinstance(x.op, Negative) else build(Negative.of(), x)
+
+
+def _small(matmul: Node) -> bool:
+    inner = matmul.inputs[0].aval.size // max(matmul.aval.shape[0], 1)
+    return is_small_product(*matmul.aval.shape, inner)

@@ -1,0 +1,288 @@
+"""The object that a lab's script talks to: it takes text, tables, figures and claims, and keeps them in order."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule import data
+from chainrule.core.errors import ConfigError, DataError
+from chainrule.labs.lesson.parts import Claim, Code, Figure, Next, Note, Option, Part, Section, Steps, Table, Text
+from chainrule.labs.lesson.pictures import draw
+from chainrule.labs.lesson.script import Script
+from chainrule.show.backward import Backpropagation
+from chainrule.show.style import Style
+from chainrule.show.svg import minus
+from chainrule.show.words import check_language
+from chainrule.tensor import Tensor
+from chainrule.train.wording import number
+
+__all__ = ["ClaimError", "Lab"]
+
+T = TypeVar("T")
+
+#: Arrays of up to this many numbers are written out beside a claim; of larger ones the largest difference is.
+_FEW = 8
+
+
+class ClaimError(AssertionError):
+    """A claim that does not hold."""
+
+
+class Lab:
+    """What a script is given. ``quick``: whether small sizes are wanted. ``seed``: for ``cr.manual_seed``."""
+
+    seed = 0
+
+    def __init__(
+        self,
+        script: Script,
+        lang: str = "en",
+        quick: bool = False,
+        data_dir: str | Path | None = None,
+        drawing: bool = True,
+        listen: Callable[[Part], None] = lambda part: None,
+    ) -> None:
+        self.script, self.lang, self.quick = script, check_language(lang), quick
+        self.parts: list[Part] = []
+        self._data_dir, self._drawing, self._listen = data_dir, drawing, listen
+        self._option: Option | None = None
+        self._pictures = ""
+        # Every lab draws: what is missing is said before an hour of training, not after it.
+        Style.of("style")
+
+    # ---- what is told
+
+    def section(self, en: str, ko: str) -> None:
+        """A heading."""
+        self._add(Section, self.say(en, ko))
+
+    def text(self, en: str, ko: str) -> None:
+        """Paragraphs, in the markup of ``prose``."""
+        self._add(Text, self.say(en, ko))
+
+    def note(self, en: str, ko: str) -> None:
+        """A remark on this run, shown in a box."""
+        self._add(Note, self.say(en, ko))
+
+    def next(self, en: str, ko: str) -> None:
+        """What to try next, at the end: a list."""
+        self._add(Next, self.say(en, ko))
+
+    def say(self, en: T, ko: T) -> T:
+        """The one of the lesson's language, for heads of tables and labels."""
+        return ko if self.lang == "ko" else en
+
+    # ---- what is shown
+
+    def code(self, *names: Any) -> None:
+        """Functions, classes and (by name, as text) constants of the file, as a student copies them."""
+        for name in names:
+            key = name if isinstance(name, str) else name.__name__
+            self._add(Code, self.script.source.definition(key, self._instead))
+
+    def table(
+        self, head: Sequence[str], rows: Iterable[Any], en: str = "", ko: str = "", decimals: int | None = None
+    ) -> None:
+        """Rows of cells: text, numbers, booleans, tensors of one number.
+
+        Args:
+            head: titles of the columns; empty for a matrix.
+            en, ko: the caption.
+            decimals: digits after the point of numbers that are not whole; by default six significant digits.
+        """
+        cells = [[_cell(value, decimals) for value in row] for row in _lists(rows)]
+        columns = list(zip(*cells, strict=True))
+        right = tuple(i for i, column in enumerate(columns) if all(text for _, text in column))
+        self._add(Table, tuple(head), tuple(tuple(text for text, _ in row) for row in cells), right, self.say(en, ko))
+
+    def figure(self, drawing: Callable[..., Any], *arguments: Any, en: str, ko: str, **options: Any) -> None:
+        """Call ``drawing(*arguments, **options)`` and show what it draws, with a caption.
+
+        It is called with ``lang`` and, where it takes one, ``theme``: once for a light page and once for a dark one. Of
+        ``cr.show.graph`` and ``cr.show.backward`` tensors are named as the script's variables.
+        """
+        if not self._drawing:
+            return
+        takes = inspect.signature(drawing).parameters
+        if "names" in takes and "names" not in options:
+            held = self._frame().f_locals.items()
+            options["names"] = {name: value for name, value in held if isinstance(value, Tensor)}
+        shown = draw(drawing, arguments, options, self.lang, "theme" in takes or "look" in takes)
+        caption = self.say(en, ko)
+        if isinstance(shown, Backpropagation):
+            lines = [(role, line) for step in shown.steps for role, line in [*step.lines(), ("", "")]]
+            self._add(Steps, caption, tuple(lines[:-1]))
+            return
+        count = 1 + sum(isinstance(part, Figure) for part in self.parts)
+        self._add(Figure, count, *shown, caption, self.script.source.drawing(self._frame().f_lineno))
+
+    @contextmanager
+    def option(self, label: str, chosen: bool = False) -> Iterator[None]:
+        """What is shown inside is one of several views, of which a page shows one at a time.
+
+        Options that follow each other belong together; the chosen one, or the first, is seen at the beginning.
+        """
+        self._option = Option(label, chosen)
+        try:
+            yield
+        finally:
+            self._option = None
+
+    # ---- what is claimed
+
+    def claim(self, en: str, ko: str, measured: Any, holds: Any) -> None:
+        """A sentence with what was measured. The lab fails at its end if ``holds`` is false."""
+        self._add(Claim, self.say(en, ko), _written(measured), "", bool(holds))
+
+    def matches(self, en: str, ko: str, measured: Any, slide: str, within: float | None = None) -> None:
+        """A claim that numbers are those of a slide.
+
+        Args:
+            measured: an array, as many numbers as the slide has.
+            slide: the numbers as they are printed. Each measured one must round to the printed digits.
+            within: the allowed difference instead, where the slide was computed from more digits than it prints.
+        """
+        values = np.asarray(measured.numpy() if isinstance(measured, Tensor) else measured, np.float64).ravel()
+        printed = [Decimal(text) for text in slide.split()]
+        if len(values) != len(printed):
+            raise ConfigError("lab.matches", f"{len(values)} numbers", f"{len(printed)}, as on the slide", "")
+        differences = np.abs(values - [float(p) for p in printed])
+        places = [max(0, -int(p.as_tuple().exponent)) for p in printed]
+        # Half a unit of the last digit, and what double precision makes of it.
+        allowed = np.array([0.5000001 * 10.0**-n if within is None else within for n in places])
+        if len(values) <= _FEW:
+            shown = "  ".join(_fixed(v, n) for v, n in zip(values, places, strict=True))
+            theirs = "  ".join(minus(text) for text in slide.split())
+        else:
+            shown = f"{self.say('largest difference', '가장 큰 차이')} {number(differences.max(), 2)}"
+            theirs = self.say(f"{len(values)} numbers", f"수 {len(values)}개")
+        self._add(Claim, self.say(en, ko), shown, theirs, bool((differences <= allowed).all()))
+
+    # ---- sizes and data
+
+    def scale(self, full: T, quick: T) -> T:
+        """A size: of the full run, or of a quick one. A page shows it as the number that was used."""
+        return quick if self.quick else full
+
+    def pictures(self) -> data.Examples:
+        """MNIST where it is found (--data-dir, CHAINRULE_DATA, the cache), else the embedded 8 x 8 digits, and a note."""
+        try:
+            examples = data.mnist(self._data_dir, download=False)
+            self._pictures = "cr.data.mnist()"
+        except DataError:
+            examples = data.digits()
+            self._pictures = "cr.data.digits()"
+            self.note(
+                "MNIST was not found, so the 8 x 8 digits that come with chainrule stand in, and numbers differ from "
+                "those of the slides. `--data-dir` names the folder that holds MNIST.",
+                "MNIST를 찾지 못해 chainrule에 들어 있는 8 × 8 숫자 데이터로 대신합니다. 따라서 슬라이드의 수치와 다릅니다. "
+                "MNIST가 있는 폴더는 `--data-dir`로 지정합니다.",
+            )
+        return examples
+
+    # ---- at the end
+
+    def finish(self) -> tuple[Part, ...]:
+        """Everything in the order of the script, its code between it."""
+        source = self.script.source
+        imports = source.imports()
+        blocks = [Code(text, line=line) for line, text in source.blocks(self._instead)]
+        order = sorted([*blocks, *self.parts], key=lambda part: source.statement(part.line))
+        first = next((i for i, part in enumerate(order) if isinstance(part, Code)), len(order))
+        order.insert(first, Code(imports))
+        return tuple(_joined(order))
+
+    def check(self) -> None:
+        """Raise ClaimError if a claim did not hold."""
+        failed = [part for part in self.parts if isinstance(part, Claim) and not part.holds]
+        if failed:
+            lines = [
+                f"{claim.text}\n    measured: {claim.measured}" + f"\n    slide:    {claim.slide}" * bool(claim.slide)
+                for claim in failed
+            ]
+            raise ClaimError(f"the lab {self.script.name} claims what does not hold:\n  " + "\n  ".join(lines))
+
+    # ---- inside
+
+    def _add(self, kind: Callable[..., Part], *content: Any) -> None:
+        part = kind(*content, line=self._frame().f_lineno, option=self._option)
+        self.parts.append(part)
+        self._listen(part)
+
+    def _frame(self) -> Any:
+        """Where the script is."""
+        frame = sys._getframe(1)
+        code = inspect.unwrap(self.script.run).__code__
+        while frame.f_code is not code and frame.f_back is not None:
+            frame = frame.f_back
+        return frame
+
+    def _instead(self, node: ast.expr) -> str | None:
+        """What a student writes for a use of ``lab`` inside the code."""
+        call = isinstance(node, ast.Call)
+        named = node.func if isinstance(node, ast.Call) else node
+        if not (isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name) and named.value.id == "lab"):
+            return None
+        if isinstance(node, ast.Call):
+            given = {k.arg: k.value for k in node.keywords}
+            if named.attr == "scale":
+                return ast.unparse(given["quick"] if self.quick else node.args[0])
+            if named.attr == "say":
+                return ast.unparse(node.args[self.lang == "ko"])
+            return self._pictures if named.attr == "pictures" else None
+        return repr(getattr(self, named.attr)) if not call and named.attr in ("seed", "quick", "lang") else None
+
+
+def _joined(parts: Iterable[Part]) -> Iterator[Part]:
+    """Pieces of code that stand beside each other as one."""
+    waiting: Code | None = None
+    for part in parts:
+        if isinstance(part, Code):
+            joined = f"{waiting.source}\n\n{part.source}" if waiting and waiting.source else part.source
+            waiting = Code(joined, line=part.line)
+            continue
+        if waiting is not None and waiting.source:
+            yield waiting
+        waiting = None
+        yield part
+    if waiting is not None and waiting.source:
+        yield waiting
+
+
+def _lists(rows: Iterable[Any]) -> list[list[Any]]:
+    return [list(row.tolist() if isinstance(row, (Tensor, np.ndarray)) else row) for row in rows]
+
+
+def _cell(value: Any, decimals: int | None) -> tuple[str, bool]:
+    """The text of a cell, and whether it is a number."""
+    if isinstance(value, str):
+        return value, False
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value)), True
+    value = float(value)
+    if decimals is None or value.is_integer():
+        return number(value, 6), True
+    return _fixed(value, decimals), True
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """Digits after the point, with a true minus sign, and none before zero."""
+    text = f"{value:.{decimals}f}"
+    return minus(text if float(text) else text.lstrip("-"))
+
+
+def _written(measured: Any) -> str:
+    """Numbers as people read them; text as it is."""
+    if isinstance(measured, str):
+        return minus(measured)
+    array = np.asarray(measured.numpy() if isinstance(measured, Tensor) else measured)
+    return "  ".join(_cell(value, None)[0] for value in array.ravel().tolist())

@@ -1,0 +1,34 @@
+"""From a drawing function to SVG for a light page and for a dark one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chainrule.show.backward import Backpropagation
+from chainrule.show.graph import GraphDrawing
+
+__all__ = ["draw"]
+
+
+def draw(
+    drawing: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any], lang: str, themed: bool
+) -> tuple[str, str] | Backpropagation:
+    """(light, dark) SVG; dark is empty for a drawing that adapts by itself. Steps of backpropagation stay what they are."""
+    if themed:
+        light, dark = (drawing(*arguments, **options, lang=lang, theme=theme) for theme in ("light", "dark"))
+        return _svg(light), _svg(dark)
+    made = drawing(*arguments, **options, lang=lang)
+    if isinstance(made, GraphDrawing):
+        return made.svg, ""
+    assert isinstance(made, Backpropagation)
+    return made
+
+
+def _svg(figure: Any) -> str:
+    """A figure of ``show.style`` as text; the same figure gives the same text."""
+    file = io.StringIO()
+    with figure.style.context():
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
