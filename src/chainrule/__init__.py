@@ -104,8 +104,8 @@ _ROOMS = ("data", "nn", "optim", "show", "train")
 _LAZY = {"Trainer": "train", "Predictor": "compiler", "compile": "compiler", "load": "train", "save": "train", "summary": "nn"}
 
 if _TYPE_CHECKING:
-    from chainrule.compiler import Predictor, compile
     from chainrule import data, nn, optim, show, train
+    from chainrule.compiler import Predictor, compile
     from chainrule.nn import summary
     from chainrule.train import Trainer, load, save
 

@@ -14,7 +14,7 @@ from chainrule.compiler.executable import Interpreter
 sys.path.insert(0, str(Path(__file__).parent))
 
 #: Who runs compiled functions in tests that take ``backend``.
-BACKENDS = ["interpreter"]
+BACKENDS = ["interpreter", "numpy", "llvm"]
 
 
 @pytest.fixture(params=BACKENDS)

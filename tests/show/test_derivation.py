@@ -40,9 +40,9 @@ def step(X, T, W1, b1, W2, b2):
     h1 = sigmoid(z1)
     z2 = h1 @ W2.T + b2
     h2 = sigmoid(z2)
-    d = h2 - T
-    loss = np.mean(d * d)
-    dh2 = 2 * d / 4
+    error = h2 - T
+    loss = np.mean(error * error)
+    dh2 = 2 * error / 4
     dz2 = dh2 * h2 * (1 - h2)
     dW2, db2 = dz2.T @ h1, dz2.sum(0)
     dz1 = (dz2 @ W2) * h1 * (1 - h1)
@@ -105,6 +105,8 @@ def test_each_line_finds_its_line_of_source() -> None:
     assert made["MSELoss square"].source_line is None
     named = xor().link("hidden = X @ W", {"fc1 affine": "hidden"})
     assert named["fc1 affine"].source_line == 1
+    by_layer = xor().link("z_fc1 = 1\nerror = 2\ndW_fc2 = 3")
+    assert [by_layer[key].source_line for key in ("fc1 affine", "MSELoss subtract", "fc2.weight gradient")] == [1, 2, 3]
     direct = cr.show.derivation(Net(), X, target=T, loss=nn.MSELoss(), source=SOURCE)
     assert direct["loss"].source_line == 8
 

@@ -105,6 +105,7 @@ def _growth(figure: Any, results: Results) -> bool:
                     axis.plot(*zip(*points, strict=True), style, ms=3, lw=1.2, color=_COLOURS[system], label=label)
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
+        axis.set_xticks(places, [str(place) for place in places], fontsize=8)
         axis.set_xlabel(name)
         axis.grid(alpha=0.3)
     figure.axes[0].set_ylabel("µs a step")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from chainrule.tensor import Parameter, Tensor
 __all__ = ["Array", "Call", "Circuit", "Path", "Quantity", "send_back", "variables"]
 
 Array = np.ndarray[Any, Any]
+
+_ROOM = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 @dataclass(eq=False)
@@ -306,7 +309,7 @@ def _root(node: Node) -> Module | None:
 def variables() -> dict[str, Tensor]:
     """The tensors among the variables of the code that called ``chainrule.show``, by name."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("chainrule.show"):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_ROOM):
         frame = frame.f_back
     held = frame.f_locals.items()
     return {name: value for name, value in held if isinstance(value, Tensor) and not name.startswith("_")}

@@ -38,8 +38,8 @@ class Line:
     shape: tuple[int, ...]
     #: The layer, as ``fc1: Linear``, or an empty string.
     layer: str
-    #: What programs call the left side: ``z1``, ``dW1``.
-    variable: str
+    #: What programs call the left side, the usual name first: ``z1``, ``z_fc1``, ``z``.
+    variables: tuple[str, ...]
     value: Array
     #: The same in one step, where the textbook knows it: ``(softmax(z) - Y) / N``, checked on the numbers.
     shortcut: str = ""
@@ -50,6 +50,11 @@ class Line:
     def latex(self) -> str:
         """The equation."""
         return chain(self.left, self.right)
+
+    @property
+    def variable(self) -> str:
+        """The usual name of the left side in a program: ``z1``, ``dW1``."""
+        return self.variables[0]
 
     def __str__(self) -> str:
         return to_text(self.latex)
@@ -127,9 +132,11 @@ class Derivation:
         usual name.
         """
         called = variables or {}
-        linked = [
-            replace(line, source_line=find_line(source, called.get(line.key, line.variable))) for line in self.lines
-        ]
+        linked = []
+        for line in self.lines:
+            names = (called[line.key],) if line.key in called else line.variables
+            places = (find_line(source, name) for name in names)
+            linked.append(replace(line, source_line=next((place for place in places if place), None)))
         return Derivation(linked, self.lang, source)
 
     def __repr__(self) -> str:
@@ -226,7 +233,8 @@ def _lines(circuit: Circuit, lang: str) -> list[Line]:
     for quantity in _textbook_order(circuit):
         right = _sum([writer.part(path) for path in quantity.paths]) or "1"
         shortcut = identity(quantity, writer)
-        gradient = Symbol("", f"d{letters[quantity].plain}")
+        symbol = letters[quantity]
+        gradient = Symbol("", f"d{symbol.plain}", tuple(f"d{name}" for name in symbol.others))
         key = f"{keys[quantity]} gradient"
         lines.append(_line(key, "backward", gradient, writer.slope(quantity), right, quantity, shortcut))
     return lines
@@ -252,7 +260,7 @@ def _line(key: str, part: str, symbol: Symbol, left: str, right: str, quantity: 
     value = quantity.value if part == "forward" else quantity.gradient
     assert value is not None
     layer = quantity.call.title if quantity.call is not None else ""
-    return Line(key, part, left, right, quantity.shape, layer, symbol.plain, value, shortcut)
+    return Line(key, part, left, right, quantity.shape, layer, (symbol.plain, *symbol.others), value, shortcut)
 
 
 def _sum(terms: list[str]) -> str:

@@ -23,7 +23,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Atom:
-    """A letter ("i"), a number ("n"), an operator ("o"), or words ("t"); ``style`` is "", "rm" or "bf"."""
+    """A letter ("i"), a number ("n"), an operator ("o"), or words ("t"); ``style`` is "", "rm", "bf", "fn" or "tall"."""
 
     kind: str
     text: str
@@ -160,8 +160,12 @@ class _Parser:
             kind = "n" if token[0].isdigit() else "i" if token.isalpha() or token == "∞" else "o"
             return Atom(kind, "−" if token == "-" else token)
         name = token[1:]
-        if name in ("left", "right"):
-            return self._single()
+        if name == "left":
+            opening = self._next()
+            inside = self.row(("\\right",))
+            self._next()
+            parts = inside.parts if isinstance(inside, Row) else (inside,)
+            return Row((Atom("o", opening, "tall"), *parts, Atom("o", self._next(), "tall")))
         if name == "mathrel":
             return Atom("o", self._words())
         if name == "frac":
@@ -236,8 +240,9 @@ def _mathml_atom(atom: Atom) -> str:
     if atom.kind == "n":
         return f"<mn>{text}</mn>"
     if atom.kind == "o":
-        # Brackets keep the size of a line; only sums are large.
-        fixed = ' stretchy="false"' if atom.text in _OPENING or atom.text in ")]}|" else ""
+        # Brackets keep the size of a line, but for those that are asked to be as tall as what they hold.
+        bracket = atom.text in _OPENING or atom.text in ")]}|"
+        fixed = ' stretchy="false"' if bracket and atom.style != "tall" else ""
         return f"<mo{fixed}>{text}</mo>"
     if atom.kind == "t":
         return f'<mspace width="{len(text) * 0.25}em"/>' if not atom.text.strip() else f"<mtext>{text}</mtext>"

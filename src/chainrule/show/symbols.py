@@ -24,10 +24,17 @@ _FOLLOWERS = {"BatchNorm1d", "LayerNorm", "PReLU"}
 _RESULTS: dict[str, tuple[tuple[str, str], ...]] = {
     "affine": (("z", "z"),), "matmul": (("z", "z"), ("u", "u")),
     "sigmoid": (("h", "h"),), "tanh": (("h", "h"),), "relu": (("h", "h"),), "softplus": (("h", "h"),),
-    "exp": (("e", "e"),), "sum": (("s", "s"),), "mean": ((r"\mu", "mu"), ("v", "var")), "max": (("m", "m"),),
-    "log_softmax": ((r"\ell", "log_p"),), "logsumexp": ((r"\ell", "lse"),), "rsqrt": (("r", "r"),),
+    "exp": (("e", "e"),), "sum": (("s", "s"),), "mean": ((r"\mu", "mean"), ("v", "var")), "max": (("m", "m"),),
+    "log_softmax": ((r"\ell", "log_p"),), "logsumexp": ((r"\ell", "lse"),), "rsqrt": (("r", "inv_std"),),
     "square": (("q", "q"),), "subtract": (("d", "d"),), "add": (("a", "a"), ("c", "c")),
-    "multiply": (("p", "p"), ("k", "k"), ("u", "u")), "divide": (("p", "p"),), "negative": (("n", "n"),), "index": (("s", "s"),),
+    "multiply": (("p", "p"), ("k", "k"), ("u", "u")), "divide": (("p", "p"),),
+    "negative": (("n", "negative"),), "index": (("s", "picked"),),
+}  # fmt: skip
+#: Where a program's name says what the value is for: by operation and layer, for its first letter and its second.
+_PROGRAMS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("subtract", "BatchNorm1d"): ("centred",), ("subtract", "LayerNorm"): ("centred",),
+    ("subtract", "MSELoss"): ("error",), ("subtract", "L1Loss"): ("error",),
+    ("multiply", "BatchNorm1d"): ("scale",), ("add", "BatchNorm1d"): ("var_eps", "y"),
 }  # fmt: skip
 
 
@@ -37,10 +44,15 @@ class Symbol:
 
     latex: str
     plain: str
+    #: What programs call it besides: by the layer's name (``W_fc1``), without a number.
+    others: tuple[str, ...] = ()
 
-    def numbered(self, number: int | None) -> Symbol:
-        """With an index."""
-        return self if number is None else Symbol(f"{self.latex}_{{{number}}}", f"{self.plain}{number}")
+    def numbered(self, number: int | None, path: str) -> Symbol:
+        """With the number of its layer as index."""
+        others = (f"{self.plain}_{path.replace('.', '_')}",) if path else ()
+        if number is None:
+            return Symbol(self.latex, self.plain, (f"{self.plain}1", *others))
+        return Symbol(f"{self.latex}_{{{number}}}", f"{self.plain}{number}", (*others, self.plain))
 
     def primed(self, times: int) -> Symbol:
         """With strokes, for one more of a letter that is taken."""
@@ -60,18 +72,21 @@ def symbols(circuit: Circuit) -> dict[Quantity, Symbol]:
     for quantity in circuit.quantities:
         if quantity.name and quantity.kind != "parameter" and quantity is not circuit.output:
             found[quantity] = _free([Symbol(latex_name(quantity.name), quantity.name)], taken)
-    current = 0
+    current, path = 0, ""
     for quantity in circuit.quantities:
         if quantity in found or quantity.is_number:
             continue
         owner = _owner(quantity)
-        if quantity.kind == "operation":
-            current = max([current, *(layers.get(_owner(q), 0) for q in quantity.inputs if q.kind == "parameter")])
+        for source in quantity.inputs:
+            if source.kind == "parameter":
+                current, path = max(current, layers[_owner(source)]), _owner(source)
         number = layers.get(owner, 0) if quantity.kind == "parameter" else current
         # What a loss computes belongs to no layer.
         in_loss = quantity.call is not None and quantity.call.kind.endswith("Loss")
         index = number if several and number and not in_loss else None
-        found[quantity] = _free([letter.numbered(index) for letter in _letters(quantity, circuit)], taken)
+        own = quantity.call.path if quantity.call is not None and quantity.call.path in layers else path
+        layer = "" if in_loss else owner if quantity.kind == "parameter" else own
+        found[quantity] = _free([letter.numbered(index, layer) for letter in _letters(quantity, circuit)], taken)
     return found
 
 
@@ -121,7 +136,10 @@ def _letters(quantity: Quantity, circuit: Circuit) -> list[Symbol]:
         return [Symbol(*letter)] if letter else [Symbol(latex_name(leaf or "w"), leaf or "w")]
     if quantity.kind == "operation":
         name = quantity.node.op.name if quantity.node.op is not None else ""
-        return [Symbol(*letter) for letter in _RESULTS.get(name, (("y", "y"), ("g", "g")))]
+        kind = quantity.call.kind if quantity.call is not None else ""
+        letters = _RESULTS.get(name, (("y", "y"), ("g", "g")))
+        plain = dict(enumerate(_PROGRAMS.get((name, kind), ())))
+        return [Symbol(latex, plain.get(i, usual)) for i, (latex, usual) in enumerate(letters)]
     if quantity.kind == "input":
         return [Symbol("x", "x")]
     count = quantity.node.aval.size

@@ -23,9 +23,9 @@ def step(W1, b1, gamma1, beta1, W2, b2, x, t, lr):
     db2 = dy.sum(axis=0)                            # (3,)
 
     dln1 = dy @ W2                                  # (6, 5)
+    dgamma1 = (dln1 * xhat1).sum(axis=0)            # (5,)
     dbeta1 = dln1.sum(axis=0)                       # (5,)
     dxhat1 = dln1 * gamma1                          # (6, 5)
-    dgamma1 = (dln1 * xhat1).sum(axis=0)            # (5,)
     dinv_std1 = (dxhat1 * centred1).sum(axis=1, keepdims=True)  # (6, 1)
     dvar1_eps = -0.5 * dinv_std1 * inv_std1 / var1_eps  # (6, 1)
     dcentred1 = dxhat1 * inv_std1 + 2 * (0.2 * dvar1_eps) * centred1  # (6, 5)

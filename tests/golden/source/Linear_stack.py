@@ -12,8 +12,8 @@ def step(W, b, x, t, lr):
 
     # backward
     dy = 0.055555556 * error      # (3, 4, 3)
-    db = dy.sum(axis=(0, 1))      # (3,)
     dW = (dy.mT @ x).sum(axis=0)  # (3, 2)
+    db = dy.sum(axis=(0, 1))      # (3,)
 
     # update
     W = W - lr * dW

@@ -21,9 +21,9 @@ def step(W1, b1, alpha1, W2, b2, x, t, lr):
 
     dh1 = dy @ W2                                  # (6, 5)
     g = np.where(positive, 0, dh1)                 # (6, 5)
+    dalpha1 = (g * z1).sum()[None]                 # (1,)
     dz1 = np.where(positive, dh1, 0) + g * alpha1  # (6, 5)
     dW1 = dz1.T @ x                                # (5, 4)
-    dalpha1 = (g * z1).sum()[None]                 # (1,)
     db1 = dz1.sum(axis=0)                          # (5,)
 
     # update

@@ -59,8 +59,8 @@ def step(
     dy_bn1 = dh * (h > 0)                            # (100, 50)
     dbeta_bn1 = dy_bn1.sum(axis=0)                   # (50,)
     dscale_bn1 = (dy_bn1 * centred_bn1).sum(axis=0)  # (50,)
-    dinv_std_bn1 = dscale_bn1 * gamma_bn1            # (50,)
     dgamma_bn1 = dscale_bn1 * inv_std_bn1            # (50,)
+    dinv_std_bn1 = dscale_bn1 * gamma_bn1            # (50,)
     dvar_bn1_eps = -0.5 * dinv_std_bn1 * inv_std_bn1 / var_bn1_eps  # (50,)
     dcentred_bn1 = dy_bn1 * scale_bn1 + 2 * (0.01 * dvar_bn1_eps) * centred_bn1
     dmean_bn1 = (-dcentred_bn1).sum(axis=0)          # (50,)

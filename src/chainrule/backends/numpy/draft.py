@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ class Statement:
     targets: tuple[Node, ...]
     reads: set[Node]
     #: Sections, paragraphs, and the order in which the program computes.
-    place: tuple[int, int, int]
+    place: tuple[int, ...]
     shape: str = ""
     remark: str = ""
     #: Nodes that are computed here.
@@ -79,7 +80,7 @@ class Draft:
         if isinstance(op, IndexAdd) or op.name == "log_softmax":
             while sum(len(self.text(i).code) for i in operands) > WIDTH - 32 and self._name_longest(operands):
                 pass
-            self._write_lines(node, [self.text(i) for i in operands])
+            self._write_lines(node)
             return
         room = WIDTH - len(f"{name} = ") if name else WIDTH - 16
         while True:
@@ -107,7 +108,7 @@ class Draft:
     def _gradient_name(self, node: Node) -> str | None:
         """The gradient of a value that has a name has one too."""
         origin = self.marks.sources.get(node)
-        if origin not in self.names or origin in self.marks.inputs:
+        if origin is None or origin not in self.names or origin in self.marks.inputs:
             return None
         self.wanted[node] = self.labels.take(f"d{self.names[origin]}")
         return self.wanted[node]
@@ -139,7 +140,7 @@ class Draft:
             if node in self.outputs:
                 text = self.texts[node] = strong(text, node.aval.dtype)
             name = self._name(node)
-            self._add(node, self._folded(f"{name} = {text.code}"), self.reads.get(node, set()))
+            self._add(node, _folded(f"{name} = {text.code}"), self.reads.get(node, set()))
 
     def _name(self, node: Node) -> str:
         """The name that is wanted, or that of a gradient by what it is of, or one by the kind of op."""
@@ -148,9 +149,8 @@ class Draft:
         else:
             origin = self.marks.sources.get(node)
             known = self.names.get(origin, "") if origin is not None else ""
-            self.names[node] = self.labels.take(
-                f"d{known}" if known else "g" if origin is not None else self._noun(node)
-            )
+            unknown = "g" if origin is not None else self._noun(node)
+            self.names[node] = self.labels.take(f"d{known}" if known else unknown)
         return self.names[node]
 
     def _noun(self, node: Node) -> str:
@@ -161,57 +161,54 @@ class Draft:
         return f"a{suffix}" if base == "u" and feeds and self.marks.stages.get(node, 0) % 3 == FORWARD else base
 
     def _add(self, node: Node, lines: list[str], reads: set[Node]) -> None:
-        stage = self.marks.stages.get(node, 0)
-        group = self.marks.groups.get(node, 0)
-        place = (stage, -group if stage % 3 == BACKWARD else group, self.position.get(node, -1))
+        marks, reading = self.marks, [self.position.get(n, -1) for n in reads]
+        stage, group, order = marks.stages.get(node, 0), marks.groups.get(node, 0), [self.position.get(node, -1)]
+        origin = marks.sources.get(node)
+        if origin is not None and origin in marks.inputs:
+            # Gradients of weights follow the gradient that they are made from, W before b.
+            order = [max(reading, default=-1), marks.inputs_order[origin]]
+        place = (stage, -group if stage % 3 == BACKWARD else group, *order)
         statement = Statement(
             lines, (node,), reads - {node}, place, str(node.aval.shape), self.marks.remarks.get(node, "")
         )
         statement.holds = self.holds.get(node, {node})
         self.statements.append(statement)
 
-    @staticmethod
-    def _folded(line: str) -> list[str]:
-        """A line that is too long, on several lines between parentheses."""
-        if len(line) <= WIDTH + 4:
-            return [line]
-        import textwrap
-
-        name, _, code = line.partition(" = ")
-        pieces = textwrap.wrap(code, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-        return [f"{name} = (", *(f"    {piece}" for piece in pieces), ")"]
-
     # ---- what takes more than an expression
 
-    def _write_lines(self, node: Node, arguments: list[Text]) -> None:
+    def _write_lines(self, node: Node) -> None:
         """Ops that are written as two statements: adding into places, and log-probabilities."""
-        self.reads[node] = set().union(*(self._read_by(i) for i in self.operands[node]))
-        self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in self.operands[node] if i not in self.names))
+        operands = self.operands[node]
+        arguments = [self.text(i) for i in operands]
+        self.reads[node] = set().union(*(self._read_by(i) for i in operands))
+        self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in operands if i not in self.names))
         name = self._name(node)
-        op = node.op
-        if isinstance(op, IndexAdd):
-            value, *indexes = arguments
-            place = place_text(op.entries, indexes)
-            first = f"{name} = np.zeros({node.aval.shape}, {type_name(node.aval.dtype)})"
-            if not indexes:
-                second = f"{name}[{place}] = {value.code}"
-            elif self._distinct(op, self.operands[node][1:]):
-                second = f"{name}[{place}] += {value.code}"
-            else:
-                if len(op.entries) > 1:
-                    place = f"np.s_[{place}]" if ":" in place else f"({place})"
-                second = f"np.add.at({name}, {place}, {value.code})"
+        if isinstance(node.op, IndexAdd):
+            lines = self._added_into_places(node, name, arguments)
         else:
-            x, axis = arguments[0].code, ", ".join(axes_text((op.axis,), node.aval.ndim + 1, True))  # type: ignore[union-attr]
-            shifted = self.labels.take("shifted")
-            first = f"{shifted} = {x} - {x}.max({axis})"
-            second = f"{name} = {shifted} - np.log(np.exp({shifted}).sum({axis}))"
-        self._add(node, [*self._folded(first), *self._folded(second)], self.reads[node])
+            axes = axes_text((node.op.axis,), node.aval.ndim + 1, True)  # type: ignore[union-attr]
+            x, axis, shifted = arguments[0].code, ", ".join(axes), self.labels.take("shifted")
+            lines = [
+                f"{shifted} = {x} - {x}.max({axis})",
+                f"{name} = {shifted} - np.log(np.exp({shifted}).sum({axis}))",
+            ]
+        self._add(node, [piece for line in lines for piece in _folded(line)], self.reads[node])
 
-    def _distinct(self, op: IndexAdd, indexes: Sequence[Node]) -> bool:
-        """Whether no place comes twice, because one index counts the rows."""
-        text = next((self.texts[i].code for i in indexes if i.value is not None and i in self.texts), "")
-        return text.startswith("np.arange") and all(e[0] == "array" for e in op.entries) and indexes[0].aval.ndim == 1
+    def _added_into_places(self, node: Node, name: str, arguments: Sequence[Text]) -> list[str]:
+        op, (value, *indexes) = node.op, arguments
+        assert isinstance(op, IndexAdd)
+        place = place_text(op.entries, indexes)
+        zeros = f"{name} = np.zeros({node.aval.shape}, {type_name(node.aval.dtype)})"
+        if not indexes:
+            return [zeros, f"{name}[{place}] = {value.code}"]
+        places = self.operands[node][1:]
+        rows = any(i.value is not None and self.texts[i].code.startswith("np.arange") for i in places)
+        alike = all(i.aval.shape == places[0].aval.shape and i.aval.ndim == 1 for i in places)
+        if rows and alike and len(places) == len(op.entries):  # one index counts the rows, so no place comes twice
+            return [zeros, f"{name}[{place}] += {value.code}"]
+        if len(op.entries) > 1:
+            place = f"np.s_[{place}]" if ":" in place else f"({place})"
+        return [zeros, f"np.add.at({name}, {place}, {value.code})"]
 
     def _write_constant(self, node: Node) -> None:
         text = array_text(node.value)
@@ -220,9 +217,7 @@ class Draft:
             self.constants.append(array_lines(name, node.value, WIDTH))
             text = Text(name)
         self.texts[node] = text
-        if (len(text.code) > 16 and self.uses.get(node, 0) > 1) or (
-            self.uses.get(node, 0) > 1 and "arange" in text.code
-        ):
+        if self.uses.get(node, 0) > 1 and (len(text.code) > 16 or "arange" in text.code):
             user = next(n for n in self.nodes if node in self.operands[n])
             self.marks.stages[node], self.marks.groups[node] = self.marks.stages[user], self.marks.groups[user]
             self.position[node] = self.position[user]
@@ -232,3 +227,12 @@ class Draft:
 def _glance(node: Node) -> bool:
     """``x.T`` is no more than a look at x: it is written again wherever it is used."""
     return isinstance(node.op, Transpose) and node.aval.ndim == 2 and not isinstance(node.inputs[0].op, Transpose)
+
+
+def _folded(line: str) -> list[str]:
+    """A line that is too long, on several lines between parentheses."""
+    name, equals, code = line.partition(" = ")
+    if len(line) <= WIDTH + 4 or not equals:
+        return [line]
+    pieces = textwrap.wrap(code, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return [f"{name} = (", *(f"    {piece}" for piece in pieces), ")"]

@@ -47,6 +47,7 @@ class Landmarks:
         layers: Mapping[str, Layer],
     ) -> None:  # fmt: skip
         self.program, self.nodes, self.operands, self.inputs = program, nodes, operands, inputs
+        self.inputs_order = {node: i for i, node in enumerate(inputs)}
         self.stages: dict[Node, int] = {}
         self.groups: dict[Node, int] = {}
         self.remarks: dict[Node, str] = {}

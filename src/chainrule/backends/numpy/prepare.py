@@ -31,8 +31,6 @@ def prepared(program: Program) -> tuple[Program, Moved]:
     moved: Moved = {leaf: leaf for leaf in program.graph.inputs}
     nodes: list[Node] = []
     gradients: Moved = {}
-    places: dict[Node, float] = {}
-    early: Moved = {}
     for node in program.graph.nodes:
         inputs = tuple(moved[i] for i in node.inputs)
         if _changes_nothing(node):
@@ -43,7 +41,6 @@ def prepared(program: Program) -> tuple[Program, Moved]:
             product = Node(op, (a, b), node.aval, None, False, node.source, None)
             scaled = Node(Multiply.of(), (alpha, product), node.aval, None, False, node.source, node.scope)
             moved[node] = Node(Add.of(), (c, scaled), node.aval, None, False, node.source, node.scope)
-            early[product] = max((a, b), key=lambda n: places.get(n, -1))
             nodes += [product, scaled, moved[node]]
             gradients[c] = product
         elif inputs == node.inputs:
@@ -52,10 +49,6 @@ def prepared(program: Program) -> tuple[Program, Moved]:
         else:
             moved[node] = Node(node.op, inputs, node.aval, None, False, node.source, node.scope)
             nodes.append(moved[node])
-        places.update((n, i) for i, n in enumerate(nodes[len(places) :], len(places)))
-    for product, source in early.items():  # it could have been made as soon as its last input was
-        places[product] = places.get(source, 0) + 0.5
-    nodes.sort(key=places.__getitem__)
     graph = Graph(program.graph.inputs, nodes, [moved[n] for n in program.graph.outputs])
     made = program.with_graph(graph, moved)
     present = {*graph.inputs, *nodes}

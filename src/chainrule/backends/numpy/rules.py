@@ -40,7 +40,7 @@ class Rule:
     text: list[str]
     families: list[Family]
 
-    def call(self, family: Family, names: Mapping[Node, str], place: tuple[int, int, int]) -> Statement:
+    def call(self, family: Family, names: Mapping[Node, str], place: tuple[int, ...]) -> Statement:
         """``W1, m_W1 = rule(W1, dW1, m_W1, lr)``."""
         targets = ", ".join(names[n] for n in family.new)
         arguments = [names[n] for n in _arguments(family)]
@@ -135,7 +135,7 @@ def _written(
     wanted = {new: names[old] for new, old in zip(family.new, family.old, strict=True)}
     draft = Draft(program, family.nodes, operands, family.new, names, wanted, marks, labels)
     for statement in draft.statements:
-        statement.place = (0, 0, statement.place[2])
+        statement.place = (0, 0, *statement.place[2:])
     try:
         statements = schedule(draft.statements, set(family.new), dict(zip(family.new, family.old, strict=True)))
     except StillNeeded:

@@ -142,8 +142,8 @@ class _Writer:
         nodes = [n for n in live_nodes(self.nodes, self.operands, outputs) if n not in names]
         return Draft(self.program, nodes, self.operands, outputs, names, wanted, self.marks, labels)
 
-    def _place(self, node: Node) -> tuple[int, int, int]:
-        return self.marks.stages[node], self.marks.groups[node], 0
+    def _place(self, node: Node) -> tuple[int, ...]:
+        return self.marks.stages[node], self.marks.groups[node]
 
     # ---- the text
 
@@ -181,7 +181,7 @@ class _Writer:
         section = None
         sizes = Counter(s.place[:2] for s in statements)
         for i, statement in enumerate(statements):
-            stage, group, _ = statement.place
+            stage, group, *_ = statement.place
             if stage != section and self.learns:
                 lines += ([""] if lines else []) + [f"    # {_SECTIONS[stage % 3]}"]
             elif i and group != statements[i - 1].place[1]:

@@ -97,7 +97,7 @@ class Lab:
         Args:
             head: titles of the columns; empty for a matrix.
             en, ko: the caption.
-            decimals: digits after the point of numbers that are not whole; by default six significant digits.
+            decimals: digits after the point of floats; by default six significant digits.
         """
         cells = [[_cell(value, decimals) for value in row] for row in _lists(rows)]
         columns = list(zip(*cells, strict=True))
@@ -266,11 +266,9 @@ def _cell(value: Any, decimals: int | None) -> tuple[str, bool]:
     """The text of a cell, and whether it is a number."""
     if isinstance(value, str):
         return value, False
-    if isinstance(value, (bool, np.bool_)):
-        return str(int(value)), True
-    value = float(value)
-    if decimals is None or value.is_integer():
-        return number(value, 6), True
+    value = value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+    if decimals is None or isinstance(value, int):
+        return number(int(value) if isinstance(value, bool) else value, 6), True
     return _fixed(value, decimals), True
 
 

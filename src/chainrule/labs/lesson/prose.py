@@ -31,7 +31,7 @@ def to_html(text: str) -> str:
 
 def _block(block: str) -> str:
     if block.startswith("$$") and block.endswith("$$"):
-        return f'<div class="formula">{to_mathml(block[2:-2], block=True)}</div>'
+        return f'<div class="formula">{to_mathml(block[2:-2])}</div>'
     if block.startswith("- "):
         items = re.split(r"^- ", block, flags=re.MULTILINE)[1:]
         return "<ul>" + "".join(f"<li>{inline_html(item)}</li>" for item in items) + "</ul>"
