@@ -495,7 +495,7 @@ class Classifier(nn.Module):
 
     def __init__(self, backend: Any) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+        self.layers = nn.Sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
         self.optimizer = optim.Adam(self.parameters(), lr=0.01)
         self.step = cr.compile(self.plain_step, backend=backend) if backend != "plain" else self.plain_step
 

@@ -66,7 +66,8 @@ def trainer(rule: Any, schedule: Any = None, **settings: Any) -> Make:
     """Makes a training step of a network with dropout and batch normalisation."""
 
     def make() -> tuple[Any, ...]:
-        model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
+        # No bias before the normalisation: its gradient is 0 but for rounding, which Adam would make large.
+        model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
         optimizer = rule(model.parameters(), **settings)
         moves = [] if schedule is None else [schedule(optimizer)]
 
@@ -113,7 +114,7 @@ def test_a_schedule_that_changes_the_program(backend: Any) -> None:
     """The momentum that OneCycleLR changes is part of the program."""
     check_scan(
         trainer(optim.SGD, lambda o: optim.lr_scheduler.OneCycleLR(o, 0.2, total_steps=20), lr=0.1, momentum=0.9),
-        [], BATCHES, backend,
+        [], [x[:4] for x in BATCHES], backend,
     )  # fmt: skip
 
 

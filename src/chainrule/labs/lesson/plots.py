@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -96,7 +96,7 @@ class Plane:
     lines: Sequence[tuple[float, float, float]] = ()
     labels: Sequence[str] = ()
     grid: Any = None
-    axes: tuple[str, str] = field(default=("x₁", "x₂"))
+    axes: tuple[str, str] = ("x₁", "x₂")
     fades: bool = False
 
 
@@ -149,12 +149,24 @@ def _draw_plane(style: Style, axes: Axes, plane: Plane) -> None:
             *chosen.T, linestyle="none", marker=style.marker(k), color=style.colour(k), markersize=style.pt(8),
             markeredgecolor=style.theme.paper, zorder=4,
         )  # fmt: skip
-    for point, word in zip(points, plane.words, strict=False):
+    for point, word in _near(points, plane.words, 0.06 * float((ends[1] - ends[0]).max())):
         axes.annotate(word, point, (0, style.pt(6)), textcoords="offset points", ha="center", va="bottom", zorder=5)
     axes.set(xlim=ends[:, 0], ylim=ends[:, 1], xlabel=plane.axes[0], ylabel=plane.axes[1])
     axes.set_box_aspect(1)
     number_ticks(axes.xaxis, digits=3, most=4)
     number_ticks(axes.yaxis, digits=3, most=4)
+
+
+def _near(points: Array, words: Sequence[str], distance: float) -> list[tuple[Array, str]]:
+    """Points with their words; those that lie nearly on one another share theirs."""
+    merged: list[tuple[Array, str]] = []
+    for point, word in zip(points, words, strict=False):
+        same = next((i for i, (p, _) in enumerate(merged) if np.abs(p - point).max() < distance), None)
+        if same is None:
+            merged.append((point, word))
+        else:
+            merged[same] = (merged[same][0], f"{merged[same][1]}, {word}")
+    return merged
 
 
 def _draw_line(
