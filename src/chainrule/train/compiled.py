@@ -133,7 +133,7 @@ class CompiledSteps:
                 results = [x.reshape((1, *x.shape)) for x in self._gather_and_train(given, v, keep, Tensor._wrap(rows[0]))]
             predictions = results[1].numpy() if keep else None
             self._bytes_a_step = 0 if predictions is None else predictions[0].nbytes
-            batches = _Rows(feed, arrays, weights, rows, predictions, results[0], v is not None)
+            batches = _Rows(feed, arrays, weights, rows, predictions, results[0])
             yield StepResults(results[0].numpy(), batches)
 
     def _rest_is_short(self) -> bool:
@@ -160,15 +160,18 @@ class _Rows:
 
     def __init__(
         self, feed: Feed, arrays: tuple[Array, ...], weights: Array | None, rows: Array, predictions: Array | None,
-        losses: Tensor, weighted: bool,
+        losses: Tensor,
     ) -> None:  # fmt: skip
         self.feed, self.arrays, self.weights, self.numbers = feed, arrays, weights, rows
         self.predictions, self.losses = predictions, losses
-        #: Whether rows count differently.
-        self.weighted = weighted
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def measured(self) -> tuple[Array | None, Array, Array | None]:
+        """Predictions, targets and weights of all batches, gathered at once."""
+        targets = self.feed.cast_target(Tensor._wrap(self.arrays[-1][self.numbers])).numpy()
+        return self.predictions, targets, None if self.weights is None else self.weights[self.numbers]
 
     def __getitem__(self, i: int) -> BatchResult:
         rows = self.numbers[range(len(self))[i]]

@@ -51,23 +51,29 @@ class Meter:
         self.total += loss.item() * amount
         self.amount += amount
         if self.metrics:
-            values = predictions.numpy()
-            self._waiting.append((values, targets.numpy(), None if weights is None else weights.numpy()))
-            self._numbers += values.size
-            if self._numbers >= _MOST_WAITING:
-                self._feed()
+            self._wait(predictions.numpy(), targets.numpy(), None if weights is None else weights.numpy())
+
+    def _wait(self, predictions: Array, targets: Array, weights: Array | None) -> None:
+        """Lay a batch by until there are enough."""
+        self._waiting.append((predictions, targets, weights))
+        self._numbers += predictions.size
+        if self._numbers >= _MOST_WAITING:
+            self._feed()
 
     def add_steps(self, results: StepResults) -> None:
         """Take in the batches of one call, in their order: without metrics only their losses are looked at."""
-        rows = getattr(results.batches, "numbers", None)
-        if self.metrics or rows is None or results.batches.weighted:
+        if isinstance(results.batches, list):
             for result in results.batches:
                 self.add(result)
             return
-        amount = float(rows.shape[1])
-        for loss in results.losses.tolist():
+        predictions, targets, weights = results.batches.measured()
+        for i, loss in enumerate(results.losses.tolist()):
+            own = None if weights is None else weights[i]
+            amount = self._amount(targets[i], own)
             self.total += loss * amount
             self.amount += amount
+            if self.metrics:
+                self._wait(predictions[i], targets[i], own)
 
     @property
     def loss(self) -> float:

@@ -93,10 +93,10 @@ class Objective:
 
     def row_weights(self, targets: Any, weights: Any = None) -> np.ndarray[Any, Any]:
         """Weight of each row (n,): its own times that of its class."""
-        total = np.ones(targets.shape[0]) if weights is None else np.asarray(weights.numpy(), np.float64)
+        total = np.ones(targets.shape[0]) if weights is None else np.asarray(weights, np.float64)
         if self.class_weights is None:
             return total
-        classes = _classes(targets.numpy())
+        classes = _classes(np.asarray(targets))
         if classes.size and classes.max() >= len(self.class_weights):
             raise DataError(
                 "class_weights=",
