@@ -151,7 +151,7 @@ class Lab:
             slide: the numbers as they are printed. Each measured one must round to the printed digits.
             within: the allowed difference instead, where the slide was computed from more digits than it prints.
         """
-        values = np.asarray(measured.numpy() if isinstance(measured, Tensor) else measured, np.float64).ravel()
+        values = np.asarray(_plain(measured), np.float64).ravel()
         printed = [Decimal(text) for text in slide.split()]
         if len(values) != len(printed):
             raise ConfigError("lab.matches", f"{len(values)} numbers", f"{len(printed)}, as on the slide", "")
@@ -166,6 +166,15 @@ class Lab:
             shown = f"{self.say('largest difference', '가장 큰 차이')} {number(differences.max(), 2)}"
             theirs = self.say(f"{len(values)} numbers", f"수 {len(values)}개")
         self._add(Claim, self.say(en, ko), shown, theirs, bool((differences <= allowed).all()))
+
+    def agrees(self, en: str, ko: str, measured: Any, expected: Any, within: float) -> None:
+        """A claim that two arrays are the same but for rounding: no numbers of theirs differ by more than ``within``."""
+        received, wanted = (np.asarray(_plain(value), np.float64) for value in (measured, expected))
+        if received.shape != wanted.shape:
+            raise ConfigError("lab.agrees", f"shapes {received.shape} and {wanted.shape}", "one shape", "")
+        largest = float(np.abs(received - wanted).max())
+        words = self.say("largest difference", "가장 큰 차이")
+        self._add(Claim, self.say(en, ko), f"{words} {number(largest, 2)}", "", largest <= within)
 
     # ---- sizes and data
 
@@ -282,5 +291,9 @@ def _written(measured: Any) -> str:
     """Numbers as people read them; text as it is."""
     if isinstance(measured, str):
         return minus(measured)
-    array = np.asarray(measured.numpy() if isinstance(measured, Tensor) else measured)
-    return "  ".join(_cell(value, None)[0] for value in array.ravel().tolist())
+    return "  ".join(_cell(value, None)[0] for value in np.asarray(_plain(measured)).ravel().tolist())
+
+
+def _plain(values: Any) -> Any:
+    """A tensor as an array; anything else as it is."""
+    return values.numpy() if isinstance(values, Tensor) else values
