@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from chainrule.core import modes
+from chainrule.core.config import config as settings_in_force
 from chainrule.core.philox import manual_seed
 
 # A slow machine is no failure: examples have no time limit.
@@ -18,6 +21,11 @@ settings.load_profile("patient")
 
 # Compiled programs are checked after every pass.
 os.environ.setdefault("CHAINRULE_VERIFY", "1")
+
+# Kernels are kept in a folder of this run, not in the user's cache. Other processes of the run inherit it.
+_own_kernels = None
+if "CHAINRULE_CACHE_DIR" not in os.environ:
+    _own_kernels = os.environ["CHAINRULE_CACHE_DIR"] = tempfile.mkdtemp(prefix="chainrule-kernels-")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Infinities and NaN are answers in chainrule (see ``chainrule.__init__``), not warnings that fail a test."""
     config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:chainrule\.")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The folder of kernels goes with the run that made it."""
+    if _own_kernels is not None:
+        shutil.rmtree(_own_kernels, ignore_errors=True)
 
 
 @pytest.fixture
@@ -51,8 +65,9 @@ def no_leaks() -> Iterator[None]:
     manual_seed(0)
     yield
     mode, grad = modes.current(), modes.is_grad_enabled()
-    left = {name: getattr(mode, name) for name in ("interpret", "scope", "watch", "calls")}
+    left = {name: getattr(mode, name) for name in ("interpret", "scope", "watch", "calls", "tracer")}
     mode.grad, mode.interpret, mode.scope, mode.watch, mode.calls = True, None, None, None, None  # for the next test
+    mode.tracer, settings_in_force._backend, settings_in_force._cache_dir = None, None, []
     dtype = modes.get_default_dtype()
     modes.set_default_dtype("float32")
     assert grad, "gradients are switched off"

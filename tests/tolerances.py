@@ -16,6 +16,9 @@ TOLERANCE: dict[str, dict[str, float]] = {
     "optimizer": {"float32": 1e-5, "float64": 1e-12},
     # Line searches decide by comparing sums: rounding can move a step a little.
     "lbfgs": {"float32": 1e-4, "float64": 1e-9},
+    # Three steps of a network of any design, compiled: normalised activations of a few rows have gradients that are
+    # mostly rounding, and optimizers that divide by the gradient's own size let it through.
+    "random network": {"float32": 1e-4, "float64": 1e-10},
     # A few products of Python numbers.
     "schedule": {"float64": 1e-12},
     "clip": {"float32": 1e-6, "float64": 1e-12},

@@ -15,7 +15,7 @@ import pytest
 
 from chainrule.train.tensor_files import read_tensors
 
-OPTIONS = ["train", "digits", "--epochs", "600", "--patience", "0", "--hidden", "32", "--out", "run"]
+OPTIONS = ["train", "digits", "--epochs", "1500", "--patience", "0", "--hidden", "32", "--out", "run"]
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -40,7 +40,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
-    assert "Traceback" not in err and "interrupted in epoch " in err and "of 600" in err
+    assert "Traceback" not in err and "interrupted in epoch " in err and "of 1500" in err
     assert sorted(os.listdir(broken / "run")) == ["checkpoint.safetensors"]
 
     command = next(line.split(":", 1)[1] for line in err.splitlines() if "go on:" in line)

@@ -318,7 +318,9 @@ def test_the_limit_of_traces(backend: Any) -> None:
         for n in range(MOST_TRACES):
             compiled(X, n)
     assert traced(compiled) == MOST_TRACES
-    with pytest.warns(UserWarning, match=rf"runs eagerly from now on: traced {MOST_TRACES} times.*static values") as told:
+    with pytest.warns(
+        UserWarning, match=rf"runs eagerly from now on: traced {MOST_TRACES} times.*static values"
+    ) as told:
         assert_same(compiled(X, -1), X * -1)
     assert told[0].filename == __file__ and len(told) == 1
     with warnings.catch_warnings():

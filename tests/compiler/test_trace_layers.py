@@ -107,12 +107,13 @@ def test_layer(name: str, dtype: str, backend: Any) -> None:
     def make() -> tuple[Any, ...]:
         layer = make_layer().to(dtype)
 
-        def step(x: cr.Tensor, weights: cr.Tensor) -> tuple[cr.Tensor, cr.Tensor]:
+        def step(x: cr.Tensor, weights: cr.Tensor) -> tuple[Any, ...]:
+            x.grad = None
             out = layer(x)
             loss = (out * weights).sum()
             if loss.requires_grad:
                 loss.backward()
-            return out, loss
+            return out, loss, x.grad
 
         return step, layer
 
@@ -189,6 +190,17 @@ def test_images_and_sequences_of_labels(backend: Any) -> None:
         return step, w
 
     check_twins(make, [(np.arange(15).reshape(3, 5) % 4,)], backend)
+
+
+def test_what_the_library_keeps_is_no_input() -> None:
+    """Constants of layers and losses are part of the program, in whichever trace they were made."""
+    layer = nn.BatchNorm1d(4)
+    for _ in range(2):
+        program = cr.compile(lambda x, t: F.cross_entropy(layer(x), t), backend="numpy").graph(
+            cr.ones(3, 4), cr.tensor([0, 1, 2])
+        )
+        own = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+        assert {program.names[n] for n in program.inputs} == {*own, "x", "t"}
 
 
 def test_functional_layers(backend: Any) -> None:

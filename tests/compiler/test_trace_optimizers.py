@@ -211,6 +211,33 @@ def test_groups_of_parameters(backend: Any) -> None:
     assert "SGD's groups changed" in step.explain()
 
 
+def test_parameters_that_leave_and_join(backend: Any) -> None:
+    """The list of a group is part of the program."""
+
+    def make() -> tuple[Any, ...]:
+        a, b = (cr.tensor(numbers(i, 3), requires_grad=True) for i in range(2))
+        optimizer = optim.SGD([a, b], lr=0.1)
+
+        def step(x: cr.Tensor) -> None:
+            optimizer.zero_grad()
+            (a * b * x).sum().backward()
+            optimizer.step()
+
+        return step, a, b, optimizer
+
+    def leave(step: Any, a: Any, b: Any, optimizer: Any) -> None:
+        optimizer.param_groups[0]["params"] = [a]
+        a.grad = b.grad = None
+
+    def join(step: Any, a: Any, b: Any, optimizer: Any) -> None:
+        optimizer.param_groups[0]["params"] = [a, b]
+        a.grad = b.grad = None
+
+    x = (cr.tensor(numbers(7, 3)),)
+    step, *_ = check_twins(make, [x, x, leave, x, join, x], backend, "optimizer", keep_gradients=True, traces=2)
+    assert "SGD's parameters changed" in step.explain()
+
+
 def test_two_optimizers_for_two_networks(backend: Any) -> None:
     """As when two networks train against each other: each step leaves the other's parameters alone."""
 

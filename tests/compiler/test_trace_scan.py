@@ -67,7 +67,9 @@ def trainer(rule: Any, schedule: Any = None, **settings: Any) -> Make:
 
     def make() -> tuple[Any, ...]:
         # No bias before the normalisation: its gradient is 0 but for rounding, which Adam would make large.
-        model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
+        model = nn.Sequential(
+            nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3)
+        )
         optimizer = rule(model.parameters(), **settings)
         moves = [] if schedule is None else [schedule(optimizer)]
 

@@ -108,22 +108,24 @@ class Gradient(Cell):
 
 
 class Memory(Cell):
-    """What an optimizer remembers of one parameter under one name."""
+    """What an optimizer remembers of one parameter under one name. Of one parameter's cells the ``first`` is stored first."""
 
     kind = "optimizer memory"
 
-    def __init__(self, optimizer: Any, slot: Slot, key: str, aval: Aval, name: str) -> None:
-        super().__init__(aval, name)
-        self.optimizer, self.slot, self.key = optimizer, slot, key
+    def __init__(self, optimizer: Any, slot: Slot, key: str, aval: Aval, first: bool) -> None:
+        super().__init__(aval, key)
+        self.optimizer, self.slot, self.key, self.first = optimizer, slot, key, first
 
     def load(self) -> Array:
         value: Array = self.optimizer.state[self.slot.tensor][self.key].node.value
         return value
 
     def store(self, array: Array) -> None:
-        # A new dict, as the optimizer itself makes one: a state_dict taken before stays as it was.
-        state = self.optimizer.state
-        state[self.slot.tensor] = {**state[self.slot.tensor], self.key: Tensor._wrap(array)}
+        state, p = self.optimizer.state, self.slot.tensor
+        if self.first:
+            # A new dict, as the optimizer itself makes one: who holds the old one keeps what is in it.
+            state[p] = state[p].copy()
+        state[p][self.key] = Tensor._of(Node(None, (), self.aval, array))
 
 
 class Setting(Cell):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from operator import is_
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from chainrule.core.source import in_library
 from chainrule.tensor import Tensor
 
-__all__ = ["Guard", "Same", "image", "module_image", "surroundings", "variables"]
+__all__ = ["Guard", "Same", "Sames", "image", "module_image", "surroundings", "variables"]
 
 _PLAIN = frozenset({bool, int, str, bytes, complex, type(None)})
 #: Longer lists, tuples and dicts count as unchanged while they are the same object of the same length.
@@ -34,6 +35,15 @@ class Same:
 
     def __hash__(self) -> int:
         return id(self.held)
+
+
+class Sames(list[Any]):
+    """Objects, equal to the same objects in the same order."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Sames and len(self) == len(other) and all(map(is_, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def image(value: Any, depth: int = 3) -> Any:
@@ -72,13 +82,13 @@ class Guard:
 
 def module_image(module: Any) -> Any:
     """What a trace takes for granted of a module: its attributes, and which tensors, modules and hooks it holds."""
-    homes = module._parameters, module._buffers, module._modules
-    plain = {
-        name: image(value)
+    parameters, buffers, modules = module._parameters, module._buffers, module._modules
+    plain = [
+        (name, image(value))
         for name, value in vars(module).items()
-        if name not in _INTERNAL and not any(name in home for home in homes)
-    }
-    return plain, [Same(x) for home in homes for x in home.values()], [Same(hook) for hook in module._hooks]
+        if name not in _INTERNAL and name not in parameters and name not in buffers and name not in modules
+    ]
+    return plain, Sames([*parameters.values(), *buffers.values(), *modules.values(), *module._hooks])
 
 
 def surroundings(function: Any, seen: set[Any] | None = None) -> list[Guard]:

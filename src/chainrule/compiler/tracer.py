@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.cells import Cell, Counter, Gradient, Key, Memory, Setting, Slot, Value
-from chainrule.compiler.guards import Guard, Same, image, module_image, surroundings
+from chainrule.compiler.guards import Guard, Sames, image, module_image, surroundings
 from chainrule.core import source
 from chainrule.core.apply import _prepare
 from chainrule.core.aval import Aval, int64
@@ -213,8 +213,8 @@ class Tracer:
         if id(group) in self.guarded:
             return
         self.guarded.add(id(group))
-        self.guards.append(Guard(f"{name}'s groups", lambda: [Same(g) for g in optimizer.param_groups]))
-        self.guards.append(Guard(f"{name}'s parameters", lambda: [Same(p) for p in group["params"]]))
+        self.guards.append(Guard(f"{name}'s groups", lambda: Sames(optimizer.param_groups)))
+        self.guards.append(Guard(f"{name}'s parameters", lambda: Sames(group["params"])))
         self.guards.append(Guard(f"{name}'s lr", lambda: isinstance(group["lr"], Tensor) and image(group["lr"])))
         for key in group:
             if key not in ("params", "lr"):
@@ -226,9 +226,10 @@ class Tracer:
         self.stepped.add(id(p))
         found = self.memories.get((id(optimizer), id(p)))
         if found is None:
+            known = optimizer.state.get(p, {})
             cells = {
-                key: Memory(optimizer, self.slot(p), key, t.node.aval, key)
-                for key, t in optimizer.state.get(p, {}).items()
+                key: Memory(optimizer, self.slot(p), key, t.node.aval, first=i == 0)
+                for i, (key, t) in enumerate(known.items())
             }
             self.cells.extend(cells.values())
             tensors = {key: Tensor._of(cell.node) for key, cell in cells.items()}
@@ -300,7 +301,7 @@ class Tracer:
 
 def _type_of(x: Tensor) -> Any:
     node = x.node
-    return node.aval, node.requires_grad, node.op is None, node.tap and [Same(hook) for hook in node.tap.hooks]
+    return node.aval, node.requires_grad, node.op is None, node.tap and Sames(node.tap.hooks)
 
 
 def _setting_image(group: dict[str, Any], key: str) -> Any:

@@ -31,8 +31,10 @@ class Config:
     """
 
     def __init__(self) -> None:
-        self._backend = self._threads = None
-        self.cache_dir: Path | None = _cache_dir()
+        self._backend: str | None = None
+        self._threads: int | None = None
+        #: The folder that was set, in a list of one; empty while the environment decides.
+        self._cache_dir: list[Path | None] = []
 
     @property
     def backend(self) -> str:
@@ -43,24 +45,36 @@ class Config:
 
     @backend.setter
     def backend(self, name: str) -> None:
-        self._backend: str | None = _checked_backend("cr.config.backend", name)
+        self._backend = _checked_backend("cr.config.backend", name)
 
     @property
     def threads(self) -> int:
         """Most threads that a compiled program uses."""
         if self._threads is None:
-            self._threads = _checked_threads(
-                "CHAINRULE_THREADS", os.environ.get("CHAINRULE_THREADS") or len(os.sched_getaffinity(0))
-                if hasattr(os, "sched_getaffinity") else os.environ.get("CHAINRULE_THREADS") or os.cpu_count() or 1
-            )  # fmt: skip
+            self._threads = _checked_threads("CHAINRULE_THREADS", os.environ.get("CHAINRULE_THREADS") or _cores())
         return self._threads
 
     @threads.setter
     def threads(self, count: int) -> None:
-        self._threads: int | None = _checked_threads("cr.config.threads", count)
+        self._threads = _checked_threads("cr.config.threads", count)
 
 
-def _cache_dir() -> Path | None:
+    @property
+    def cache_dir(self) -> Path | None:
+        """Where compiled kernels are kept; None keeps none."""
+        return self._cache_dir[0] if self._cache_dir else _default_cache_dir()
+
+    @cache_dir.setter
+    def cache_dir(self, folder: str | Path | None) -> None:
+        self._cache_dir = [Path(folder).expanduser() if folder else None]
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _default_cache_dir() -> Path | None:
     chosen = os.environ.get("CHAINRULE_CACHE_DIR")
     if chosen is not None:
         return Path(chosen).expanduser() if chosen else None

@@ -25,17 +25,23 @@ FUNCTIONS = {
     "tanh": cr.tanh,
     "ReLU": cr.relu,
     "Leaky ReLU, 0.1": lambda x: cr.leaky_relu(x, 0.1),
+    "PReLU, 0.25": nn.PReLU(dtype=cr.float64),
     "ELU": cr.elu,
+    "Maxout of −x/2, x − 1": lambda x: cr.maximum(-x / 2, x - 1),
+    "softmax of x, 0, 0": lambda x: cr.softmax(cr.stack([x, 0 * x, 0 * x], axis=1), axis=1)[:, 0],
 }
 
-# The slopes as the textbook writes them; s, t and e are the functions' own values.
+# The slopes as the textbook writes them; s, t, e and p are the functions' own values.
 SLOPES = {
     "step": lambda x, y: 0 * x,
     "sigmoid": lambda x, s: s * (1 - s),
     "tanh": lambda x, t: 1 - t**2,
     "ReLU": lambda x, y: x > 0,
     "Leaky ReLU, 0.1": lambda x, y: np.where(x > 0, 1, 0.1),
+    "PReLU, 0.25": lambda x, y: np.where(x > 0, 1, 0.25),
     "ELU": lambda x, e: np.where(x > 0, 1, e + 1),
+    "Maxout of −x/2, x − 1": lambda x, y: np.where(x - 1 > -x / 2, 1, -0.5),
+    "softmax of x, 0, 0": lambda x, p: p * (1 - p),
 }
 
 
@@ -63,7 +69,7 @@ def shut_down(activation, steps):
     cr.manual_seed(0)
     network = nn.Sequential(nn.Linear(1, 20), activation, nn.Linear(20, 1))
     network[0].bias.data = cr.full((20,), -3.0)
-    optimizer = optim.Adam(network.parameters(), lr=0.05)
+    optimizer = optim.Adam(network.parameters(), lr=0.02)
     x = cr.linspace(-1, 1, 64).reshape(-1, 1)
     losses, gradients = [], []
     for _ in range(steps):
@@ -77,7 +83,7 @@ def shut_down(activation, steps):
 
 
 def silent_share(lr, steps=300):
-    """The share of 400 ReLUs that are 0 for every input, before and after training with this learning rate."""
+    """The share of 400 ReLUs that are 0 for every input, before and after training."""
     cr.manual_seed(0)
     network = nn.Sequential(nn.Linear(1, 400), nn.ReLU(), nn.Linear(400, 1))
     optimizer = optim.SGD(network.parameters(), lr=lr)
@@ -111,17 +117,20 @@ def run(lab: Lab) -> None:
     formulas = {name: SLOPES[name](x, y) for name, (y, _) in curve.items()}
     misprint = value_and_slope(lambda x: 1 / (1 + cr.exp(x)), x)[0]
 
-    value_name, slope_name = lab.say(("value", "slope"), ("함숫값", "기울기"))
     lab.figure(
         curves,
-        {name: {value_name: (x, y), slope_name: (x, slope)} for name, (y, slope) in curve.items()}, xlabel="x", zero=True,
+        {
+            name: {lab.say("value", "함숫값"): (x, y), lab.say("slope", "기울기"): (x, slope)}
+            for name, (y, slope) in curve.items()
+        },
+        xlabel="x", zero=True,
         en="Value and slope. The slopes come from `backward`.", ko="함숫값과 기울기. 기울기는 `backward`가 계산한 것입니다.",
     )  # fmt: skip
     lab.table(
         [lab.say("function", "함수"), lab.say("least", "최솟값"), lab.say("greatest", "최댓값"),
          lab.say("largest slope", "최대 기울기"), lab.say("slope at −6", "−6에서의 기울기"), lab.say("slope at 6", "6에서의 기울기")],
         [[name, y.min(), y.max(), slope.max(), slope[0], slope[-1]] for name, (y, slope) in curve.items()],
-        en="On −6 … 6.", ko="구간 −6 … 6.", decimals=4,
+        en="On −6 … 6.", ko="구간 −6 … 6.", decimals=5,
     )  # fmt: skip
     lab.agrees(
         "Every slope that `backward` finds is that of the textbook's formula",
@@ -129,7 +138,7 @@ def run(lab: Lab) -> None:
         [slope for _, slope in curve.values()], list(formulas.values()), within=1e-14,
     )  # fmt: skip
     lab.matches(
-        "The sigmoid is nowhere steeper than a quarter, the tangent than 1",
+        "The sigmoid is nowhere steeper than a quarter, tanh than 1",
         "시그모이드의 기울기는 최대 4분의 1, tanh는 최대 1입니다",
         [curve["sigmoid"][1].max(), curve["tanh"][1].max()], "0.25 1.00",
     )  # fmt: skip
@@ -163,7 +172,7 @@ def run(lab: Lab) -> None:
 
     lab.claim(
         "A PReLU that is shown a slope of 0.7 learns it, from 0.25",
-        "PReLU에 기울기 0.7인 함수를 보여 주면 0.25에서 시작해 0.7을 배웁니다",
+        "PReLU에 왼쪽 기울기가 0.7인 함수를 보여 주면 0.25에서 시작해 0.7을 배웁니다",
         measured=f"{prelu.weight.item():.6f}", holds=abs(prelu.weight.item() - 0.7) < 1e-4,
     )  # fmt: skip
     lab.agrees(
@@ -196,7 +205,7 @@ def run(lab: Lab) -> None:
 
     lab.section("Saturation", "포화")
     lab.text(
-        en="""Far from 0 the sigmoid and the hyperbolic tangent are flat: they **saturate**. Even at its best place a sigmoid lets
+        en="""Far from 0 sigmoid and tanh are flat: they **saturate**. Even at its steepest place a sigmoid lets
         only a quarter of the gradient through. Let a number pass through the same function again and again, and see what is
         left of the slope.""",
         ko="""시그모이드와 tanh는 0에서 멀어지면 평평해집니다. 곧 **포화**됩니다. 시그모이드는 가장 가파른 곳에서도 기울기의
@@ -204,7 +213,8 @@ def run(lab: Lab) -> None:
     )
     lab.code(slope_of_chain)
     depths = range(1, 21)
-    left = {name: [slope_of_chain(FUNCTIONS[name], n) for n in depths] for name in ("sigmoid", "tanh", "ReLU")}
+    chains = ("sigmoid", "tanh", "ReLU")
+    left = {name: [slope_of_chain(FUNCTIONS[name], n) for n in depths] for name in chains}
 
     lab.table(
         [lab.say("layers", "층"), *left],
@@ -231,7 +241,7 @@ def run(lab: Lab) -> None:
     lab.text(
         en=r"""A unit behind ten sigmoids sees ten positive numbers. The gradient of its weights is $\delta \, h$, so all ten
         components have the sign of $\delta$: in one step all weights grow together or shrink together, and a way down that
-        needs both must zigzag. Behind a tangent the signs are mixed.""",
+        needs both must zigzag. Behind tanh the signs are mixed.""",
         ko=r"""시그모이드 열 개의 출력을 받는 유닛은 양수 열 개만 봅니다. 이 유닛의 가중치 기울기는 $\delta \, h$이므로 열 개의
         부호가 모두 $\delta$의 부호와 같습니다. 한 걸음에서 가중치가 모두 함께 커지거나 함께 작아질 수밖에 없어, 지그재그로
         내려가게 됩니다. tanh 뒤에서는 부호가 섞입니다.""",
@@ -252,7 +262,7 @@ def run(lab: Lab) -> None:
         en="1000 rows of ten sums drawn from N(0, 1).", ko="N(0, 1)에서 뽑은 합 열 개씩, 1000행.",
     )  # fmt: skip
     lab.claim(
-        "Behind sigmoids the ten gradients always have one sign; behind tangents hardly ever",
+        "Behind sigmoids the ten gradients always have one sign; behind tanh hardly ever",
         "시그모이드 뒤에서는 열 기울기의 부호가 언제나 같고, tanh 뒤에서는 거의 같지 않습니다",
         measured=f"{100 * same_sign['sigmoid']:.1f} %, {100 * same_sign['tanh']:.1f} %",
         holds=same_sign["sigmoid"] == 1 and same_sign["tanh"] < 0.02 and abs(means["tanh"]) < 0.05 < means["sigmoid"] - 0.4,

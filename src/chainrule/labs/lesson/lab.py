@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from chainrule.train.wording import number
 __all__ = ["ClaimError", "Lab"]
 
 T = TypeVar("T")
+
+#: Text in a table that reads as a number.
+_NUMERIC = re.compile(r"[-+−]?[\d.,]+(e[-+−]?\d+)?( %)?")
 
 #: Arrays of up to this many numbers are written out beside a claim; of larger ones the largest difference is.
 _FEW = 8
@@ -90,16 +94,22 @@ class Lab:
             self._add(Code, self.script.source.definition(key, self._instead))
 
     def table(
-        self, head: Sequence[str], rows: Iterable[Any], en: str = "", ko: str = "", decimals: int | None = None
+        self,
+        head: Sequence[str],
+        rows: Iterable[Any],
+        en: str = "",
+        ko: str = "",
+        decimals: int | None = None,
+        digits: int = 6,
     ) -> None:
         """Rows of cells: text, numbers, booleans, tensors of one number.
 
         Args:
             head: titles of the columns; empty for a matrix.
             en, ko: the caption.
-            decimals: digits after the point of floats; by default six significant digits.
+            decimals: digits after the point of floats; by default ``digits`` significant ones.
         """
-        cells = [[_cell(value, decimals) for value in row] for row in _lists(rows)]
+        cells = [[_cell(value, decimals, digits) for value in row] for row in _lists(rows)]
         columns = list(zip(*cells, strict=True))
         right = tuple(i for i, column in enumerate(columns) if all(text for _, text in column))
         self._add(Table, tuple(head), tuple(tuple(text for text, _ in row) for row in cells), right, self.say(en, ko))
@@ -131,7 +141,7 @@ class Lab:
 
         Options that follow each other belong together; the chosen one, or the first, is seen at the beginning.
         """
-        self._option = Option(label, chosen)
+        self._option = Option(minus(label), chosen)
         try:
             yield
         finally:
@@ -241,12 +251,13 @@ class Lab:
         named = node.func if isinstance(node, ast.Call) else node
         if not (isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name) and named.value.id == "lab"):
             return None
+        source = self.script.source
         if isinstance(node, ast.Call):
             given = {k.arg: k.value for k in node.keywords}
             if named.attr == "scale":
-                return ast.unparse(given["quick"] if self.quick else node.args[0])
+                return source.text(given["quick"] if self.quick else node.args[0])
             if named.attr == "say":
-                return ast.unparse(node.args[self.lang == "ko"])
+                return source.text(node.args[self.lang == "ko"])
             return self._pictures if named.attr == "pictures" else None
         return repr(getattr(self, named.attr)) if not call and named.attr in ("seed", "quick", "lang") else None
 
@@ -271,13 +282,13 @@ def _lists(rows: Iterable[Any]) -> list[list[Any]]:
     return [list(row.tolist() if isinstance(row, (Tensor, np.ndarray)) else row) for row in rows]
 
 
-def _cell(value: Any, decimals: int | None) -> tuple[str, bool]:
+def _cell(value: Any, decimals: int | None = None, digits: int = 6) -> tuple[str, bool]:
     """The text of a cell, and whether it is a number."""
     if isinstance(value, str):
-        return value, False
+        return (minus(value), True) if _NUMERIC.fullmatch(value) else (value, False)
     value = value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
     if decimals is None or isinstance(value, int):
-        return number(int(value) if isinstance(value, bool) else value, 6), True
+        return number(int(value) if isinstance(value, bool) else value, digits), True
     return _fixed(value, decimals), True
 
 
@@ -291,7 +302,7 @@ def _written(measured: Any) -> str:
     """Numbers as people read them; text as it is."""
     if isinstance(measured, str):
         return minus(measured)
-    return "  ".join(_cell(value, None)[0] for value in np.asarray(_plain(measured)).ravel().tolist())
+    return "  ".join(_cell(value)[0] for value in np.asarray(_plain(measured)).ravel().tolist())
 
 
 def _plain(values: Any) -> Any:

@@ -98,9 +98,10 @@ def _picture(svg: str) -> str:
 
 
 def _width(svg: str) -> int:
-    """How wide a figure stands on the page, in pixels: its letters are as large as the text around it."""
-    match = re.search(r'<svg [^>]*?width="([\d.]+)pt"', svg, re.DOTALL)
-    return round(float(match[1]) * 96 / 72 * _ENLARGED) if match else 0
+    """How wide a picture would like to stand on the page, in pixels."""
+    match = re.search(r'<svg [^>]*?width="([\d.]+)(pt)?"', svg, re.DOTALL)
+    assert match is not None
+    return round(float(match[1]) * (96 / 72 * _ENLARGED if match[2] else 1.0))
 
 
 @cache

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.show.panels import grid_shape, logarithmic, number_ticks, panel_grid
 from chainrule.show.style import Look, Style, mix
+from chainrule.train.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ def curves(
     marks: bool = False,
     **look: Unpack[Look],
 ) -> Figure:
-    """Curves ``{title: {label: (x, y)}}``, a panel for each title; labels are the same in all panels or few.
+    """Curves ``{title: {label: (x, y)}}``, a panel for each title; equal labels look alike in all panels, "" has none.
 
     Args:
         columns: the most panels beside each other. logs: axes with a logarithmic scale: "x", "y" or "xy".
@@ -59,14 +60,20 @@ def curves(
         for i, axes in enumerate(every):
             axes.set_xlabel(xlabel if i + across >= len(every) else "")
             axes.set_ylabel(ylabel if i % across == 0 else "")
-        if len(labels) > 1 or labels != [""]:
-            figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=min(len(labels), 4))
+        drawn.pop("", None)
+        if drawn:
+            across = len(labels) if sum(map(len, labels)) + 6 * len(labels) < 80 else 3
+            figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=across)
     return figure
 
 
 def _scales(style: Style, axes: Axes, logs: str, zero: bool, panel: Mapping[str, tuple[Any, Any]]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
     if "x" in logs:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=8))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 3)))
     else:
         places = np.concatenate([np.asarray(x, np.float64).ravel() for x, _ in panel.values()])
         number_ticks(axes.xaxis, digits=4, most=5, whole=bool((places == np.round(places)).all()))

@@ -8,6 +8,7 @@ written as the number that was used, ``lab.seed``, ``lab.quick``, ``lab.say`` an
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,9 +24,8 @@ _Edit = tuple[int, int, str]
 class Source:
     """The text of one lab with its syntax tree."""
 
-    def __init__(self, path: str | Path, text: str | None = None) -> None:
-        self.path = Path(path)
-        self.bytes = (self.path.read_text(encoding="utf-8") if text is None else text).encode()
+    def __init__(self, path: str | Path) -> None:
+        self.bytes = Path(path).read_bytes()
         self.tree = ast.parse(self.bytes)
         self.run = next(n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == "run")
         self.lines = self.bytes.splitlines(keepends=True)
@@ -45,7 +45,7 @@ class Source:
             if isinstance(node, ast.Import)
             or (isinstance(node, ast.ImportFrom) and not str(node.module).startswith((*ours, "chainrule.labs")))
         ]  # fmt: skip
-        return "\n".join(self._text(node) for node in kept)
+        return "\n".join(self.text(node) for node in kept)
 
     def definition(self, name: str, value: Callable[[ast.expr], str | None]) -> str:
         """A function, class or constant of the file, by its name."""
@@ -70,10 +70,10 @@ class Source:
         """The call of ``cr.show`` behind the ``lab.figure`` on a line; nothing for another drawing."""
         for node in ast.walk(self.run):
             if isinstance(node, ast.Call) and node.lineno == line and _of_lab(node) == "figure" and node.args:
-                function = self._text(node.args[0])
+                function = self.text(node.args[0])
                 if function.startswith("cr.show."):
-                    given = [self._text(argument) for argument in node.args[1:]]
-                    given += [f"{k.arg}={self._text(k.value)}" for k in node.keywords if k.arg not in ("en", "ko")]
+                    given = [self.text(argument) for argument in node.args[1:]]
+                    given += [f"{k.arg}={self.text(k.value)}" for k in node.keywords if k.arg not in ("en", "ko")]
                     return f"{function}({', '.join(' '.join(text.split()) for text in given)})"
         return ""
 
@@ -89,7 +89,7 @@ class Source:
             parts += [self.bytes[place:begin].decode(), instead]
             place = stop
         text = "".join([*parts, self.bytes[place:end].decode()])
-        return textwrap.dedent(text.replace("  # fmt: skip", "")).strip("\n")
+        return re.sub(r"\n{3,}", "\n\n", textwrap.dedent(text.replace("  # fmt: skip", "")).strip("\n"))
 
     def _edits(self, node: ast.stmt, value: Callable[[ast.expr], str | None]) -> Iterator[_Edit]:
         gone: list[_Edit] = []
@@ -109,7 +109,8 @@ class Source:
         begin = self.starts[node.lineno - 1] + node.col_offset
         return begin, self.starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
 
-    def _text(self, node: ast.expr | ast.stmt) -> str:
+    def text(self, node: ast.expr | ast.stmt) -> str:
+        """What a node says, as it stands in the file."""
         begin, end = self._place(node)
         return self.bytes[begin:end].decode()
 
