@@ -37,9 +37,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": PUBLIC,
     "train": PUBLIC | {"nn", "optim", "data"},
     "bench": PUBLIC | {"nn", "optim", "data", "train"},
-    "commands": PUBLIC | {"nn", "optim", "data", "train", "bench"},
+    "commands": PUBLIC | {"nn", "optim", "data", "train", "bench", "labs"},
     # Drawings walk over nodes and name the user's lines.
     "show": PUBLIC | {"core.graph", "core.op", "core.source", "nn", "optim", "data", "train"},
+    "labs": PUBLIC | {"nn", "optim", "data", "train", "show"},
     "": {"core", "ops", "autodiff", "nn", "optim", "data", "train", "bench", "commands"},
 }
 

@@ -101,7 +101,14 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"chainrule\.
 
 #: Rooms that load when first used, and names that live in them: importing chainrule costs little more than NumPy.
 _ROOMS = ("data", "nn", "optim", "show", "train")
-_LAZY = {"Trainer": "train", "Predictor": "compiler", "compile": "compiler", "load": "train", "save": "train", "summary": "nn"}
+_LAZY = {
+    "Trainer": "train",
+    "Predictor": "compiler",
+    "compile": "compiler",
+    "load": "train",
+    "save": "train",
+    "summary": "nn",
+}
 
 if _TYPE_CHECKING:
     from chainrule import data, nn, optim, show, train

@@ -69,11 +69,20 @@ systems:
   {", ".join(SYSTEMS)}
 
 Each case runs in a process of its own, several times; what is not installed is left out. The output is a table, and in a
-folder all numbers as JSON and, where matplotlib is installed, figures.
+folder all numbers as JSON and, where matplotlib is installed, figures. Everything takes about an hour, --quick some minutes.
 
 examples:
   chainrule bench --quick
   chainrule bench --workloads c,d --systems chainrule,torch,jax --threads 1 --data-dir ~/data
+"""
+_LAB_HELP = """\
+Without NAME the labs are listed. A lab prints its numbers; with --out it also leaves its figures and a page that reads as a
+lesson, with the code that ran.
+
+examples:
+  chainrule lab
+  chainrule lab gates --out lessons
+  chainrule lab xor-space --lang ko --out lessons
 """
 
 
@@ -159,6 +168,10 @@ def _command(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]
         from chainrule.commands.bench import bench
 
         return bench
+    if options.command == "lab":
+        from chainrule.commands.lab import lab
+
+        return lab
     from chainrule.commands.show import show
 
     return show
@@ -201,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands.add_parser("predict", help="answer for new data", epilog=_PREDICT_HELP, **shared))
     _add_show(commands.add_parser("show", help="what a saved model is made of", epilog=_SHOW_HELP, **shared))
     _add_bench(commands.add_parser("bench", help="how fast this machine trains", epilog=_BENCH_HELP, **shared))
+    _add_lab(commands.add_parser("lab", help="the experiments of the lectures, as lessons", epilog=_LAB_HELP, **shared))
     return parser
 
 
@@ -271,6 +285,16 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="less data, fewer steps, one repetition")
     parser.add_argument("--data-dir", metavar="DIR", help="where mnist lies; without it made-up pictures stand in")
     parser.add_argument("--out", metavar="DIR", help="folder for numbers and figures (runs/bench)")
+    _add_debug(parser)
+
+
+def _add_lab(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Run an experiment of the lectures; its claims are checked on what is measured."
+    parser.add_argument("name", metavar="NAME", nargs="?", help="which lab")
+    parser.add_argument("--out", metavar="DIR", help="folder for the page and the figures")
+    parser.add_argument("--lang", type=_one_of("en", "ko"), default="en", metavar="LANG", help="en or ko (en)")
+    parser.add_argument("--quick", action="store_true", help="small sizes: seconds instead of minutes")
+    parser.add_argument("--data-dir", metavar="DIR", help="where mnist lies; without it small digits stand in")
     _add_debug(parser)
 
 

@@ -113,9 +113,6 @@ def test_shapes_and_types_have_programs_of_their_own(backend: Any) -> None:
     """As the last batch of an epoch, which is smaller."""
     model = nn.Linear(3, 2)
 
-    def f(x: cr.Tensor) -> cr.Tensor:
-        return (model.double() if x.dtype == np.float64 else model.float())(x).mean(0)
-
     compiled = cr.compile(lambda x: model(x).mean(0), backend=backend)
     for rows in (8, 8, 5, 8, 5, 1, 0):
         x = cr.tensor(numbers(rows, rows, 3))
@@ -186,7 +183,7 @@ def test_an_argument_that_the_function_reaches_in_another_way(backend: Any) -> N
 
     worlds = []
     for compiled in (False, True):
-        step, w, v, optimizer = make()
+        step, w, v, _ = make()
         step = cr.compile(step, backend=backend, keep_gradients=True) if compiled else step
         other = cr.tensor(numbers(4, 3), requires_grad=True)
         results = [step(a, X) for a in (w, w, v, other, other, w)]

@@ -130,7 +130,7 @@ def test_a_schedule_of_the_users_own(backend: Any) -> None:
             super().step()
             super().step()
 
-    step, _, _, schedule = check_twins(maker(Halving, True), BATCHES, backend, "optimizer", gradients=False, traces=1)
+    *_, schedule = check_twins(maker(Halving, True), BATCHES, backend, "optimizer", gradients=False, traces=1)
     assert schedule.last_epoch == 12
 
 

@@ -33,7 +33,7 @@ from chainrule.bench.workloads import (
 __all__ = ["Measured", "environment", "run"]
 
 #: Processes of each case, taking turns with the other systems', so that a change in the machine's speed meets all.
-ROUNDS = 3
+ROUNDS = 2
 #: Systems whose growth is measured: those that have a loop of their own.
 _GROWING = ("chainrule", "numpy", "torch", "jax")
 #: A case that takes longer has failed.
@@ -125,8 +125,8 @@ class Bench:
             told = self._child(self._case(peer, threads, "process"))
             if told["memory"] is not None:
                 yield "peak memory", "MB", [told["memory"] / 1e6], told["result"]
-        elif measure == "installed" and peer.distributions and threads == 1:
-            size = installed_size(peer.distributions)
+        elif measure == "installed" and not any(key[:2] == ("installed size", peer.name) for key in self.kept):
+            size = installed_size(peer.distributions) if peer.distributions else None
             if size is not None:
                 yield "installed size", "MB", [size / 1e6], None
         elif measure.startswith("predict"):

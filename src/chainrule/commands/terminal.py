@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -44,7 +45,8 @@ class Screen:
     def _line(self, label: str, sentence: str) -> None:
         indent = " " * (_LABEL_WIDTH + 1)
         lines = _wrapped(sentence, self.stream, len(indent))
-        print(styled(f"{label:<{_LABEL_WIDTH}}", "bold", self.stream), lines[0], file=self.stream)
+        space = " " * (_LABEL_WIDTH - _width(label))
+        print(styled(label + space, "bold", self.stream), lines[0], file=self.stream)
         for line in lines[1:]:
             print(indent + line, file=self.stream)
         self.stream.flush()
@@ -56,22 +58,29 @@ def notice(text: str, label: str = "note", stream: TextIO | None = None) -> None
     print(styled(f"{label}:", "yellow", stream), text, file=stream, flush=True)
 
 
-def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), stream: TextIO | None = None) -> None:
-    """Rows in aligned columns, the first row bold; columns numbered in ``right`` are flush right.
+def print_table(
+    rows: Sequence[Sequence[str]], right: Sequence[int] = (), stream: TextIO | None = None, head: bool = True
+) -> None:
+    """Rows in aligned columns, the first row bold if it is the ``head``; columns numbered in ``right`` are flush right.
 
     >>> print_table([("layer", "parameters"), ("Linear", "1,234")], right=[1])
     layer   parameters
     Linear       1,234
     """
     stream = sys.stdout if stream is None else stream
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
-        cells = [
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = []
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - _width(cell))
+            cells.append(space + cell if place in right else cell + space)
         line = "  ".join(cells).rstrip()
-        print(styled(line, "bold", stream) if number == 0 else line, file=stream)
+        print(styled(line, "bold", stream) if head and number == 0 else line, file=stream)
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal a text takes: Korean, Chinese and Japanese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def styled(text: str, style: str, stream: TextIO) -> str:

@@ -40,9 +40,13 @@ def explain(name: str, events: list[Event], last: Any, passes: bool) -> str:
             lines.append(f"   {kind:<16} " + ", ".join(c.name for c in trace.cells if c.kind == kind))
         lines.append(f"   changed          {', '.join(c.name for c in trace.updated) or 'nothing'}")
         if trace.dropped:
-            lines.append("   gradients        used up by the optimizer's step, so not kept (keep_gradients=True keeps them)")
+            lines.append(
+                "   gradients        used up by the optimizer's step, so not kept (keep_gradients=True keeps them)"
+            )
         lines.append(f"   program          {len(program.graph.nodes)} ops, run by {executable.backend}")
-        lines.append(f"   time             traced in {event.tracing * 1e3:.0f} ms, built in {event.building * 1e3:.0f} ms")
+        lines.append(
+            f"   time             traced in {event.tracing * 1e3:.0f} ms, built in {event.building * 1e3:.0f} ms"
+        )
     if passes and last is not None:
         for title, program in run_passes(last.trace.program, keep=True):
             lines += ["", f"---- {title}", str(program)]

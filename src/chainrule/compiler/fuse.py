@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.compiler.kernel import Apply as Scalar
 from chainrule.compiler.kernel import (
     Buffer,
     Const,
@@ -17,7 +18,6 @@ from chainrule.compiler.kernel import (
     Store,
     is_small_product,
 )
-from chainrule.compiler.kernel import Apply as Scalar
 from chainrule.compiler.lower import Lowering, Unsupported, can_inline, flat_index, indexed
 from chainrule.compiler.program import Program
 from chainrule.core.aval import Aval, float32
@@ -368,7 +368,9 @@ class _Fuser:
     def _einsum(self, node: Node) -> None:
         op: Any = node.op
         terms, output = op.terms
-        lengths = {c: n for term, x in zip(terms, node.inputs, strict=True) for c, n in zip(term, x.aval.shape, strict=True)}  # fmt: skip
+        lengths: dict[str, int] = {}
+        for term, x in zip(terms, node.inputs, strict=True):
+            lengths |= dict(zip(term, x.aval.shape, strict=True))
         summed = [c for c in dict.fromkeys("".join(terms)) if c not in output]
         letters = [*output, *summed]
 
@@ -466,5 +468,3 @@ def _steps(aval: Aval, batch: list[int]) -> tuple[int, ...]:
         steps.append(0 if length == 1 else size)
         size *= length
     return tuple([0] * (len(batch) - len(own)) + steps[::-1])
-
-

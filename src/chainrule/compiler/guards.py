@@ -43,7 +43,7 @@ class Sames(list[Any]):
     def __eq__(self, other: object) -> bool:
         return type(other) is Sames and len(self) == len(other) and all(map(is_, self, other))
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 def image(value: Any, depth: int = 3) -> Any:
@@ -153,7 +153,6 @@ class _Search:
                 self.attributes(f"{what}.{name}", inside[name], names, code, depth - 1)
             else:
                 self.methods(value, name)
-
 
     def methods(self, value: Any, name: str) -> None:
         """Guards for what the user's method or property reads, in the class and in those that it extends."""

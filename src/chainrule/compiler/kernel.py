@@ -147,9 +147,7 @@ class Draw(Expr):
 
     __slots__ = ("block", "counter", "key", "kind", "lane")
 
-    def __init__(
-        self, kind: str, dtype: np.dtype[Any], key: Expr, counter: Expr, block: Linear, lane: int
-    ) -> None:
+    def __init__(self, kind: str, dtype: np.dtype[Any], key: Expr, counter: Expr, block: Linear, lane: int) -> None:
         self.kind, self.dtype, self.key, self.counter, self.block, self.lane = kind, dtype, key, counter, block, lane
 
     def __repr__(self) -> str:

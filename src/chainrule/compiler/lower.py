@@ -89,11 +89,11 @@ class Lowering:
 
     def _computed(self, node: Node, index: Indices) -> Expr:
         op = node.op
-        if isinstance(op, (StopGradient,)):
+        if isinstance(op, StopGradient):
             return self.element(node.inputs[0], index)
         if isinstance(op, Cast):
-            x = self._aligned(node.inputs[0], index)
-            return x if x.dtype == op.dtype else Apply("cast", op.dtype, (x,))
+            value = self._aligned(node.inputs[0], index)
+            return value if value.dtype == op.dtype else Apply("cast", op.dtype, (value,))
         if op is not None and op.family == "map":
             return Apply(op.name, node.aval.dtype, tuple(self._aligned(i, index) for i in node.inputs))
         (x, *_) = node.inputs
@@ -195,7 +195,7 @@ def indexed(
         elif entry[0] == "int":
             places.append(lowering.zero.shifted(entry[1] + (length if entry[1] < 0 else 0)))
         else:
-            waiting.append((len(places), next(left)))  # type: ignore[arg-type]
+            waiting.append((len(places), next(left)))
             places.append((length, None))  # type: ignore[arg-type]
     assert begun or not (advanced and together)
     around = index[of_arrays : of_arrays + spread]

@@ -53,7 +53,13 @@ class Predictor:
     def __call__(self, x: Any) -> Array:
         last = self._last
         # The short way in: the same kind of array as before, and nothing about the model has changed.
-        if last is not None and type(x) is np.ndarray and x.shape == last.shape and x.dtype == last.dtype and last.holds():
+        if (
+            last is not None
+            and type(x) is np.ndarray
+            and x.shape == last.shape
+            and x.dtype == last.dtype
+            and last.holds()
+        ):
             return last.run(x)
         rows = np.asarray(x.numpy() if isinstance(x, Tensor) else x)
         if rows.dtype not in DTYPES:

@@ -15,7 +15,7 @@ __all__ = ["ArrayScalars", "Scalars"]
 
 Value = Any
 
-_UNSIGNED = {4: np.dtype("uint32"), 8: np.dtype("uint64")}
+_UNSIGNED: dict[int, np.dtype[Any]] = {4: np.dtype("uint32"), 8: np.dtype("uint64")}
 
 
 class Scalars:

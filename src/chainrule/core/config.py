@@ -58,7 +58,6 @@ class Config:
     def threads(self, count: int) -> None:
         self._threads = _checked_threads("cr.config.threads", count)
 
-
     @property
     def cache_dir(self) -> Path | None:
         """Where compiled kernels are kept; None keeps none."""

@@ -49,9 +49,9 @@ The file is read from top to bottom::
 - Lines of code stay under 100 characters, a lab under 450 lines.
 '''
 
-from chainrule.labs.lesson import ClaimError, Lab, Lesson, Script, teach
+from chainrule.labs.lesson import ClaimError, Lab, Lesson, Part, Script, parts, plain, teach
 
-__all__ = ["LABS", "ClaimError", "Lab", "Lesson", "Script", "open_lab", "teach"]
+__all__ = ["LABS", "ClaimError", "Lab", "Lesson", "Part", "Script", "open_lab", "parts", "plain", "teach"]
 
 #: All labs, in the order of the lectures.
 LABS = ("gates", "xor-space", "activations", "forward", "chain-rule", "by-hand", "iris")

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.labs.lesson import Lab
-from chainrule.labs.lesson.plots import curves
-
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.labs.lesson import Lab
+from chainrule.labs.lesson.plots import curves
 
 FUNCTIONS = {
     "step": cr.step,

@@ -11,12 +11,11 @@ not one of the derivatives is wrong?
 
 from __future__ import annotations
 
-from chainrule.labs.lesson import Lab
-from chainrule.labs.lesson.plots import curves
-
 import numpy as np
 
 import chainrule as cr
+from chainrule.labs.lesson import Lab
+from chainrule.labs.lesson.plots import curves
 
 
 class Add:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.labs.lesson import Lab
-
 import chainrule as cr
+from chainrule.labs.lesson import Lab
 
 
 def number(value):

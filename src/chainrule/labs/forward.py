@@ -15,11 +15,10 @@ import math
 
 import numpy as np
 
-from chainrule.labs.lesson import Lab
-from chainrule.labs.lesson.plots import curves
-
 import chainrule as cr
 from chainrule import data, nn
+from chainrule.labs.lesson import Lab
+from chainrule.labs.lesson.plots import curves
 
 
 def run(lab: Lab) -> None:

@@ -15,10 +15,9 @@ import itertools
 
 import numpy as np
 
+import chainrule as cr
 from chainrule.labs.lesson import Lab
 from chainrule.labs.lesson.plots import Plane, curves, planes
-
-import chainrule as cr
 
 
 def perceptron(x, w, b):

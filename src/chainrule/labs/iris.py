@@ -11,15 +11,14 @@ very path that is printed on the slide, and what is an epoch, a batch, an iterat
 
 from __future__ import annotations
 
-from chainrule.labs.lesson import Lab
-from chainrule.labs.lesson.plots import curves
-
 import math
 
 import numpy as np
 
 import chainrule as cr
 from chainrule import data, nn, optim
+from chainrule.labs.lesson import Lab
+from chainrule.labs.lesson.plots import curves
 
 # W as the slide prints it after 0, 1000, 2000, 3000 and 4000 epochs.
 SLIDE = {

@@ -11,11 +11,10 @@ XOR는 직선 하나로 나눌 수 없습니다. 그런데 층을 하나 더 두
 
 from __future__ import annotations
 
-from chainrule.labs.lesson import Lab
-from chainrule.labs.lesson.plots import Plane, planes
-
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.labs.lesson import Lab
+from chainrule.labs.lesson.plots import Plane, planes
 
 
 def separates(points, targets, epochs=100):

@@ -307,7 +307,7 @@ class ScheduleSteps(Callback):
         if self.every == "epoch":
             if self.schedule.needs_metric:
                 _, value = watched(trainer, self.monitor, type(self.schedule).__name__)
-                self.schedule.step(value)  # type: ignore[call-arg]
+                self.schedule.step(value)
             else:
                 self.schedule.step()
 

@@ -130,7 +130,9 @@ class CompiledSteps:
                 self._note_time((time.perf_counter() - started) / len(rows), len(rows))
             else:
                 # The last, smaller batch would be a program of its own.
-                results = [x.reshape((1, *x.shape)) for x in self._gather_and_train(given, v, keep, Tensor._wrap(rows[0]))]
+                results = [
+                    x.reshape((1, *x.shape)) for x in self._gather_and_train(given, v, keep, Tensor._wrap(rows[0]))
+                ]
             predictions = results[1].numpy() if keep else None
             self._bytes_a_step = 0 if predictions is None else predictions[0].nbytes
             batches = _Rows(feed, arrays, weights, rows, predictions, results[0])

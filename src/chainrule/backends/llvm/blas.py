@@ -47,7 +47,7 @@ def find_blas() -> Blas | None:
             sgemm, dgemm = (getattr(library, spelling.format(name), None) for name in ("sgemm", "dgemm"))
             if sgemm is None or dgemm is None:
                 continue
-            getter, setter = (getattr(library, control.format(name), None) for name in ("get_num_threads", "set_num_threads"))
-            addresses = [ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (sgemm, dgemm)]
-            return Blas(entry["filepath"], *addresses, integer, getter, setter)
+            getter, setter = (getattr(library, control.format(f"{verb}_num_threads"), None) for verb in ("get", "set"))
+            single, double = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (sgemm, dgemm))
+            return Blas(entry["filepath"], single, double, integer, getter, setter)
     return None

@@ -48,7 +48,9 @@ def compile_object(text: str, optimised: list[str] | None = None) -> bytes:
             module = llvm.parse_assembly(text)
             module.verify()
         except RuntimeError as problem:
-            raise GraphError("compile the program with LLVM", f"{problem}\n{text}", "a module that LLVM takes") from None
+            raise GraphError(
+                "compile the program with LLVM", f"{problem}\n{text}", "a module that LLVM takes"
+            ) from None
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
         options = llvm.create_pipeline_tuning_options(speed_level=2)
         options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True

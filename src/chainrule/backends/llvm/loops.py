@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule.backends.llvm.philox import draw_block
 from chainrule.backends.llvm.scalars import TYPES, LlvmScalars, Register, literal
 from chainrule.compiler.decompose import ELEMENT
@@ -59,7 +61,7 @@ class LoopFunction:
         self._count = 0
         self._block = "entry"
         self._counters: list[str] = []
-        self._made: dict[int, Register] = {}
+        self._made: dict[Any, Any] = {}
         self._scalars = LlvmScalars(self._emit, declare)
         self._arithmetic = LlvmScalars(self._emit, declare, contract=True)
         self._nest()
@@ -165,7 +167,7 @@ class LoopFunction:
         def start() -> None:
             self._made.clear()
             for r in reductions:
-                self._write(r.buffer, r.at, self._start(r))
+                self._write(r.buffer, r.at, self._start(r.kind, r.buffer.aval.dtype))
 
         def body() -> None:
             self._made.clear()
@@ -191,14 +193,11 @@ class LoopFunction:
 
     # ---- reductions
 
-    def _start(self, r: Reduce) -> Register:
-        dtype = r.buffer.aval.dtype
-        real, whole, _ = _STARTS["sum" if r.kind == "cumsum" else r.kind]
+    def _start(self, kind: str, dtype: np.dtype[Any]) -> Register:
+        real, whole, _ = _STARTS["sum" if kind == "cumsum" else kind]
         if dtype in (float32, float64):
             return self._scalars.const(real, dtype)
         if isinstance(whole, str):
-            import numpy as np
-
             limits: Any = np.iinfo(dtype) if dtype != bool_ else None
             whole = (whole == "highest") if limits is None else limits.min if whole == "lowest" else limits.max
         return self._scalars.const(whole, dtype)
@@ -206,11 +205,9 @@ class LoopFunction:
     def _accumulators(self, r: Reduce) -> list[tuple[str, Register]]:
         """Stack slots with their starts; the last one holds the result. LLVM keeps them in registers."""
         if r.kind in ("argmax", "argmin"):
-            real, whole, _ = _STARTS[r.kind[3:]]
-            best = self._start(Reduce(r.kind[3:], Buffer(_Like(r.value.dtype), ""), r.at, r.value))  # type: ignore[arg-type]
-            starts = [best, self._scalars.const(-1, int64)]
+            starts = [self._start(r.kind[3:], r.value.dtype), self._scalars.const(-1, int64)]
         else:
-            starts = [self._start(r)]
+            starts = [self._start(r.kind, r.buffer.aval.dtype)]
         slots = []
         for start in starts:
             self._count += 1
@@ -237,7 +234,9 @@ class LoopFunction:
         better = s.lt(best, value) if kind == "argmax" else s.lt(value, best)
         better = s.or_(better, s.eq(place, s.const(-1, int64)))
         if value.dtype in (float32, float64):
-            better = s.and_(s.or_(better, s.isnan(value)), s.not_(s.and_(s.isnan(best), s.ne(place, s.const(-1, int64)))))
+            better = s.and_(
+                s.or_(better, s.isnan(value)), s.not_(s.and_(s.isnan(best), s.ne(place, s.const(-1, int64))))
+            )
         here = Register(self._counters[-1], int64)
         return [s.select(better, value, best), s.select(better, here, place)]
 
@@ -312,7 +311,7 @@ class LoopFunction:
     # ---- values
 
     def _value(self, expr: Expr) -> Register:
-        found = self._made.get(id(expr))
+        found: Register | None = self._made.get(id(expr))
         if found is None:
             found = self._made[id(expr)] = self._compute(expr)
         return found
@@ -350,20 +349,13 @@ class LoopFunction:
 
     def _drawn(self, expr: Draw) -> Register:
         block = (id(expr.key), id(expr.counter), expr.block, expr.kind)
-        lanes = self._made.get(block)  # type: ignore[call-overload]
+        lanes: Any = self._made.get(block)
         if lanes is None:
             key, counter = self._value(expr.key), self._value(expr.counter)
             at = self._scalars.add(counter, Register(self._number(expr.block), int64))
-            lanes = self._made[block] = draw_block(self._scalars, expr.kind, expr.dtype, key, at)  # type: ignore[index]
-        result: Register = lanes[expr.lane]  # type: ignore[index]
+            lanes = self._made[block] = draw_block(self._scalars, expr.kind, expr.dtype, key, at)
+        result: Register = lanes[expr.lane]
         return result
-
-
-class _Like:
-    """An aval of which only the dtype is looked at."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
 
 
 def collapse(kernel: LoopKernel) -> LoopKernel:

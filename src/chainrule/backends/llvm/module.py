@@ -277,12 +277,12 @@ class _Emitter:
             raise Unsupported(f"{count} products in one stack")
         parts = shards(kernel)
         by_rows = m >= n
-        for start, end in ranges(m if by_rows else n, parts):
+        for low, high in ranges(m if by_rows else n, parts):
             # A part of the rows of a and the result, or of the columns of b and the result.
-            skip_a = start * (1 if kernel.transpose_a else k) if by_rows else 0
-            skip_b = 0 if by_rows else start * (k if kernel.transpose_b else 1)
-            skip_out = start * (n if by_rows else 1)
-            rows, columns = (end - start, n) if by_rows else (m, end - start)
+            skip_a = low * (1 if kernel.transpose_a else k) if by_rows else 0
+            skip_b = 0 if by_rows else low * (k if kernel.transpose_b else 1)
+            skip_out = low * (n if by_rows else 1)
+            rows, columns = (high - low, n) if by_rows else (m, high - low)
             lines: list[str] = []
             for place in itertools.product(*(range(length) for length in kernel.batch)):
                 moved = [

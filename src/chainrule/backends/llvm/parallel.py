@@ -119,7 +119,11 @@ class Phases:
     def _guard(self, condition: str) -> None:
         self._count += 1
         test, inside, self._after = self.name(), f"in{self._count}", f"out{self._count}"
-        self.lines += [f"  {test} = {condition}", f"  br i1 {test}, label %{inside}, label %{self._after}", f"{inside}:"]
+        self.lines += [
+            f"  {test} = {condition}",
+            f"  br i1 {test}, label %{inside}, label %{self._after}",
+            f"{inside}:",
+        ]
         self.block = inside
 
     def _leave(self) -> None:

@@ -83,4 +83,5 @@ def _negative(build: Builder, x: Node) -> Node:
 
 def _small(matmul: Node) -> bool:
     inner = matmul.inputs[0].aval.size // max(matmul.aval.shape[0], 1)
-    return is_small_product(*matmul.aval.shape, inner)
+    rows, columns = matmul.aval.shape
+    return is_small_product(rows, columns, inner)

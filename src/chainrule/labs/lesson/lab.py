@@ -117,23 +117,22 @@ class Lab:
     def figure(self, drawing: Callable[..., Any], *arguments: Any, en: str, ko: str, **options: Any) -> None:
         """Call ``drawing(*arguments, **options)`` and show what it draws, with a caption.
 
-        It is called with ``lang`` and, where it takes one, ``theme``: once for a light page and once for a dark one. Of
-        ``cr.show.graph`` and ``cr.show.backward`` tensors are named as the script's variables.
+        It is called with ``lang`` and, where it takes one, ``theme``: once for a light page and, but for quick runs, once
+        for a dark one. In ``cr.show.graph`` and ``cr.show.backward`` tensors are called as the script's variables.
         """
         if not self._drawing:
             return
-        takes = inspect.signature(drawing).parameters
-        if "names" in takes and "names" not in options:
+        if "names" in inspect.signature(drawing).parameters and "names" not in options:
             held = self._frame().f_locals.items()
             options["names"] = {name: value for name, value in held if isinstance(value, Tensor)}
-        shown = draw(drawing, arguments, options, self.lang, "theme" in takes or "look" in takes)
+        shown = draw(drawing, arguments, options, self.lang, ("light",) if self.quick else ("light", "dark"))
         caption = self.say(en, ko)
         if isinstance(shown, Backpropagation):
             lines = [(role, line) for step in shown.steps for role, line in [*step.lines(), ("", "")]]
             self._add(Steps, caption, tuple(lines[:-1]))
             return
         count = 1 + sum(isinstance(part, Figure) for part in self.parts)
-        self._add(Figure, count, *shown, caption, self.script.source.drawing(self._frame().f_lineno))
+        self._add(Figure, count, shown, caption, self.script.source.drawing(self._frame().f_lineno))
 
     @contextmanager
     def option(self, label: str, chosen: bool = False) -> Iterator[None]:

@@ -52,22 +52,27 @@ class Lesson:
         """The page's content without head and style, to stand on a page of the documentation."""
         return render_page(self, whole=False)
 
+    def paths(self, folder: str | Path) -> list[Path]:
+        """The files that ``write`` writes: the page, then each figure; languages lie beside each other."""
+        ending = "" if self.lang == "en" else f".{self.lang}"
+        names = [f"{self.script.name}{ending}.html"]
+        names += [f"{self.script.name}-{figure.number}{ending}.svg" for figure in self.figures]
+        return [Path(folder) / name for name in names]
+
     def write(self, folder: str | Path) -> list[Path]:
         """Write the page and each figure into ``folder``, which is made if need be; returns the paths, the page first.
 
         Raises ConfigError for a folder that cannot be made or written.
         """
-        target, ending = Path(folder), "" if self.lang == "en" else f".{self.lang}"
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            Path(folder).mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             received = (problem.strerror or str(problem)).lower()
-            raise ConfigError(f"write into {target}", received, "a folder", "name another with --out") from None
-        files = {f"{self.script.name}{ending}.html": self.html}
-        files |= {f"{self.script.name}-{figure.number}{ending}.svg": figure.light for figure in self.figures}
-        for name, content in files.items():
-            write_whole(target / name, content, ConfigError)
-        return [target / name for name in files]
+            raise ConfigError(f"write into {folder}", received, "a folder", "name another with --out") from None
+        paths = self.paths(folder)
+        for path, content in zip(paths, [self.html, *(figure.svg[0] for figure in self.figures)], strict=True):
+            write_whole(path, content, ConfigError)
+        return paths
 
 
 def teach(

@@ -120,4 +120,6 @@ def _environment() -> Any:
         "width": _width,
         "raw": Markup,
     }
+    # Drawings of graphs hold the rules for both kinds of page, and stand in the page as they are.
+    environment.tests["adaptive"] = lambda svg: "prefers-color-scheme" in svg
     return environment

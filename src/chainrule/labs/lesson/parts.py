@@ -61,11 +61,10 @@ class Table(Part):
 
 @dataclass(frozen=True)
 class Figure(Part):
-    """A picture as SVG, on a light page and, where it does not adapt by itself, on a dark one."""
+    """A picture as SVG: for a light page, and for a dark one unless it adapts by itself or the run was quick."""
 
     number: int
-    light: str
-    dark: str
+    svg: tuple[str, ...]
     caption: str
     #: The call that draws it, as a student would write it; empty for a lab's own drawing.
     call: str

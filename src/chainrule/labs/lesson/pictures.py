@@ -1,7 +1,8 @@
-"""From a drawing function to SVG for a light page and for a dark one."""
+"""From a drawing function to SVG."""
 
 from __future__ import annotations
 
+import inspect
 import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,15 +14,15 @@ __all__ = ["draw"]
 
 
 def draw(
-    drawing: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any], lang: str, themed: bool
-) -> tuple[str, str] | Backpropagation:
-    """(light, dark) SVG; dark is empty for a drawing that adapts by itself. Steps of backpropagation stay what they are."""
-    if themed:
-        light, dark = (drawing(*arguments, **options, lang=lang, theme=theme) for theme in ("light", "dark"))
-        return _svg(light), _svg(dark)
+    drawing: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any], lang: str, themes: Sequence[str]
+) -> tuple[str, ...] | Backpropagation:
+    """SVG for each theme, or one that adapts by itself. Steps of backpropagation stay what they are."""
+    takes = inspect.signature(drawing).parameters
+    if "theme" in takes or "look" in takes:
+        return tuple(_svg(drawing(*arguments, **options, lang=lang, theme=theme)) for theme in themes)
     made = drawing(*arguments, **options, lang=lang)
     if isinstance(made, GraphDrawing):
-        return made.svg, ""
+        return (made.svg,)
     assert isinstance(made, Backpropagation)
     return made
 

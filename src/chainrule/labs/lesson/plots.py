@@ -181,7 +181,8 @@ def _draw_line(
 ) -> None:
     """The line where w1 x1 + w2 x2 + b is 0, and the side where it is positive."""
     w1, w2, b = (float(v) for v in line)
-    grid = np.stack(np.meshgrid(*np.linspace(*ends, 201).T), axis=-1)
+    # The height is linear, so four corners are enough; a label needs a line of some points to stand in.
+    grid = np.stack(np.meshgrid(*np.linspace(*ends, 41 if plane.labels else 2).T), axis=-1)
     height = grid @ [w1, w2] + b
     if shaded and height.max() > 0:
         axes.contourf(
