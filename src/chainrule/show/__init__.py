@@ -23,6 +23,7 @@ __all__ = [
     "graph",
     "history",
     "model",
+    "save_figure",
     "surface",
     "weights",
 ]
@@ -30,11 +31,13 @@ __all__ = [
 _FIGURES = {
     **dict.fromkeys(("activations", "confusion", "history", "model", "weights"), "figures"),
     **dict.fromkeys(("boundary", "surface"), "landscape"),
+    "save_figure": "style",
 }
 
 if _TYPE_CHECKING:
     from chainrule.show.figures import activations, confusion, history, model, weights
     from chainrule.show.landscape import boundary, surface
+    from chainrule.show.style import save_figure
 
 
 def __getattr__(name: str) -> _Any:
