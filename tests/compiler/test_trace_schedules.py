@@ -74,11 +74,55 @@ def test_outside(name: str, backend: Any) -> None:
     check_twins(maker(SCHEDULES[name], False), calls, backend, "optimizer", gradients=False, traces=1)
 
 
-def test_momentum_that_cycles_is_another_program_each_time(backend: Any) -> None:
-    """OneCycleLR changes the momentum too, which the program holds as a number: correct, though traced again."""
-    make = maker(lambda o: S.OneCycleLR(o, max_lr=0.2, total_steps=10), True, momentum=0.9)
-    step, *_ = check_twins(make, BATCHES, backend, "optimizer", gradients=False)
-    assert "SGD's momentum changed" in step.explain()
+CYCLES: dict[str, tuple[type[optim.Optimizer], dict[str, Any]]] = {
+    "SGD": (optim.SGD, {"momentum": 0.9}),
+    "SGD nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "RMSprop": (optim.RMSprop, {"momentum": 0.9}),
+    "Adam": (optim.Adam, {}),
+    "AdamW": (optim.AdamW, {"amsgrad": True}),
+    "NAdam": (optim.NAdam, {}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", CYCLES)
+def test_momentum_that_cycles(name: str, dtype: str, backend: Any) -> None:
+    """OneCycleLR changes the momentum too. At first that is part of the program; once it has changed, an input."""
+    kind, settings = CYCLES[name]
+
+    def make() -> tuple[Any, ...]:
+        w = cr.tensor(numbers(9, 3, dtype=dtype), requires_grad=True)
+        optimizer = kind([w], lr=0.01, **settings)
+        schedule = S.OneCycleLR(optimizer, max_lr=0.2, total_steps=10)
+
+        def step(x: cr.Tensor) -> cr.Tensor:
+            optimizer.zero_grad()
+            loss = ((w - x) ** 2).sum()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            return loss
+
+        return step, w, optimizer, schedule
+
+    calls = [(cr.tensor(numbers(i, 3, dtype=dtype)),) for i in range(6)]
+    step, *_ = check_twins(make, calls, backend, "optimizer", gradients=False, traces=2)
+    key = "betas" if "Adam" in name else "momentum"
+    assert f"{kind.__name__}'s {key} changed" in step.explain()
+
+
+def test_momentum_that_stops_and_starts(backend: Any) -> None:
+    """No momentum is another program, also where momentum is known to move."""
+
+    def to(momentum: float) -> Callable[..., None]:
+        def change(step: Any, w: Any, optimizer: Any, schedule: Any) -> None:
+            optimizer.param_groups[0]["momentum"] = momentum
+
+        return change
+
+    make = maker(SCHEDULES["StepLR"], False, momentum=0.9, dampening=0.5)
+    calls = [call for value in (0.9, 0.5, 0.0, 0.3, 0.0, 0.9, 0.8) for call in (to(value), BATCHES[0], BATCHES[1])]
+    check_twins(make, calls, backend, "optimizer", gradients=False, traces=3)
 
 
 def test_plateau_takes_a_number(backend: Any) -> None:

@@ -22,7 +22,13 @@ def lab(options: Namespace) -> int:
     print(plain(script.question(options.lang)))
     show = _Printer(screen)
     lesson = teach(
-        script, options.lang, options.quick, options.data_dir, options.out, drawing=options.out is not None, listen=show.part
+        script,
+        options.lang,
+        options.quick,
+        options.data_dir,
+        options.out,
+        drawing=options.out is not None,
+        listen=show.part,
     )
     screen.blank()
     say = _SUMMARY[options.lang]

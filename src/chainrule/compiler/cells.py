@@ -129,18 +129,22 @@ class Memory(Cell):
 
 
 class Setting(Cell):
-    """A number in an optimizer's parameter group that may change from step to step: the learning rate."""
+    """A number in an optimizer's parameter group that may change from step to step, such as the learning rate.
+
+    It is ``group[key]``, or one of several: ``group[key][index]``.
+    """
 
     kind = "setting"
 
-    def __init__(self, group: dict[str, Any], key: str) -> None:
-        super().__init__(Aval.of((), float64), key)
-        self.group, self.key = group, key
+    def __init__(self, group: dict[str, Any], key: str, index: int | None = None) -> None:
+        super().__init__(Aval.of((), float64), key if index is None else f"{key}_{index}")
+        self.group, self.key, self.index = group, key, index
         #: What it was when the trace first met it, to be put back after it.
         self.original = group[key]
 
     def load(self) -> Array:
-        return np.asarray(float(self.group[self.key]), float64)
+        value = self.group[self.key]
+        return np.asarray(float(value if self.index is None else value[self.index]), float64)
 
 
 class Key(Cell):

@@ -93,6 +93,8 @@ class Compiled:
         self._entries: dict[Any, list[Entry]] = {}
         self._last: Entry | None = None
         self._changing: str | None = None
+        #: Settings of optimizers that have changed between calls.
+        self._moving: set[tuple[int, str]] = set()
         self._lock = threading.RLock()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -216,7 +218,8 @@ class Compiled:
         start = time.perf_counter()
         around = surroundings(self.function)
         names = argument_names(self.function, tree, len(leaves))
-        made = trace(self.function, tree, leaves, streams, self.keep_gradients, names)
+        moving = frozenset(self._moving)
+        made = trace(self.function, tree, leaves, streams, self.keep_gradients, names, moving)
         made.guards += around
         traced = time.perf_counter()
         self._changing = _broken(made)
@@ -237,8 +240,11 @@ class Compiled:
         """Why this call is traced."""
         if entries:
             entries[0].trace.point(leaves)
-            broken = _broken(entries[0].trace)
-            return f"{broken} changed" if broken else "an argument that the function also reaches in another way"
+            broken = [guard for guard in entries[0].trace.guards if not guard.holds()]
+            self._moving |= {guard.setting for guard in broken if guard.setting is not None}
+            return (
+                f"{broken[0].what} changed" if broken else "an argument that the function also reaches in another way"
+            )
         if self._changing is not None:
             return f"{self._changing} changes in the function itself"
         return "the first call" if not self._traces() else "arguments of other shapes, types or static values"

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.modes import Changes
 from chainrule.core.source import in_library
 from chainrule.tensor import Tensor
 
-__all__ = ["Guard", "Same", "Sames", "image", "module_image", "surroundings", "variables"]
+__all__ = ["Guard", "ModuleGuard", "Same", "Sames", "image", "module_image", "surroundings", "variables"]
 
 _PLAIN = frozenset({bool, int, str, bytes, complex, type(None)})
 #: Longer lists, tuples and dicts count as unchanged while they are the same object of the same length.
@@ -68,16 +69,43 @@ def image(value: Any, depth: int = 3) -> Any:
 
 
 class Guard:
-    """Something that was read while tracing; ``holds`` says whether it would be read the same again."""
+    """Something that was read while tracing; ``holds`` says whether it would be read the same again.
 
-    __slots__ = ("read", "value", "what")
+    ``setting`` is the group, by identity, and the key of an optimizer's setting, for which an input can stand.
+    """
 
-    def __init__(self, what: str, read: Callable[[], Any]) -> None:
-        self.what, self.read, self.value = what, read, read()
+    __slots__ = ("read", "setting", "value", "what")
+
+    def __init__(self, what: str, read: Callable[[], Any], setting: tuple[int, str] | None = None) -> None:
+        self.what, self.read, self.value, self.setting = what, read, read(), setting
 
     def holds(self) -> bool:
         """Whether it is still as it was."""
         return bool(self.read() == self.value)
+
+
+class ModuleGuard(Guard):
+    """A module as it was. Looked at again only when some module's attributes have changed since the last look."""
+
+    __slots__ = ("seen", "steady")
+
+    def __init__(self, module: Any) -> None:
+        super().__init__(f"the mode or attributes of {type(module).__name__}", lambda: module_image(module))
+        self.seen = Changes.count
+        # What is inside a list or dict changes without notice.
+        self.steady = not any(
+            isinstance(value, (list, dict, set)) for name, value in vars(module).items() if name not in _INTERNAL
+        )
+
+    def holds(self) -> bool:
+        """Whether it is still as it was."""
+        if self.steady and self.seen == Changes.count:
+            return True
+        count = Changes.count
+        same = super().holds()
+        if same:
+            self.seen = count
+        return same
 
 
 def module_image(module: Any) -> Any:

@@ -82,6 +82,7 @@ def trace(
     streams: int = 0,
     keep_gradients: bool = False,
     names: list[str] | None = None,
+    moving: frozenset[tuple[int, str]] = frozenset(),
 ) -> Trace:
     """Run ``function`` once on tensors without values and return the program that it is. No state changes.
 
@@ -91,13 +92,14 @@ def trace(
         streams: how many of the last leaves are one slice a step of an array.
         keep_gradients: leave gradients in ``.grad`` even where an optimizer step has used them up.
         names: what to call the leaves in the program.
+        moving: settings of optimizers for which inputs are to stand (see ``Tracer``).
     """
     names = names or [f"arg{i}" for i in range(len(leaves))]
     # An argument is stood for by another tensor, since it may be another at the next call; unless it is known otherwise.
     fixed = {i: x for i, x in enumerate(leaves) if x.node.tap is not None and x.node.tap.hooks}
     while True:
         try:
-            return _Attempt(leaves, names, fixed, keep_gradients).run(function, tree, streams)
+            return _Attempt(leaves, names, fixed, keep_gradients, moving).run(function, tree, streams)
         except AlsoCaptured as found:
             fixed[found.argument] = leaves[found.argument]
 
@@ -105,9 +107,17 @@ def trace(
 class _Attempt:
     """One run of the function under a tracer."""
 
-    def __init__(self, leaves: list[Tensor], names: list[str], fixed: dict[int, Tensor], keep_gradients: bool) -> None:
+    def __init__(
+        self,
+        leaves: list[Tensor],
+        names: list[str],
+        fixed: dict[int, Tensor],
+        keep_gradients: bool,
+        moving: frozenset[tuple[int, str]],
+    ) -> None:
         self.fixed = fixed
-        self.tracer = tracer = Tracer({id(x): i for i, x in enumerate(leaves) if i not in fixed}, keep_gradients)
+        passed = {id(x): i for i, x in enumerate(leaves) if i not in fixed}
+        self.tracer = tracer = Tracer(passed, keep_gradients, moving)
         self.stand_ins: list[Tensor] = []
         self.arguments: list[Value] = []
         for i, leaf in enumerate(leaves):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.cells import Cell, Counter, Gradient, Key, Memory, Setting, Slot, Value
-from chainrule.compiler.guards import Guard, Sames, image, module_image, surroundings
+from chainrule.compiler.guards import Guard, ModuleGuard, Sames, image, surroundings
 from chainrule.core import source
 from chainrule.core.apply import _prepare
 from chainrule.core.aval import Aval, int64
@@ -41,13 +41,16 @@ class Tracer:
     Args:
         passed: the call's own tensors by identity, with their places; inside the function others stand for them.
         keep_gradients: leave gradients in ``.grad`` even where an optimizer step has used them up.
+        moving: settings of optimizers that are known to change, by the identity of their group and their key.
     """
 
-    def __init__(self, passed: dict[int, int], keep_gradients: bool = False) -> None:
+    def __init__(
+        self, passed: dict[int, int], keep_gradients: bool = False, moving: frozenset[tuple[int, str]] = frozenset()
+    ) -> None:
         #: Nodes made from here on are this trace's own.
         self.start = Node.leaf(np.zeros(())).serial
         self.nodes: list[Node] = []
-        self.passed, self.keep_gradients = passed, keep_gradients
+        self.passed, self.keep_gradients, self.moving = passed, keep_gradients, moving
         self.values: dict[int, Value] = {}
         self.cells: list[Cell] = []
         self.constants: set[Node] = set()
@@ -58,7 +61,7 @@ class Tracer:
         self.observed: set[int] = set()
         self.stepped: set[int] = set()
         self.memories: dict[tuple[int, int], tuple[Any, Slot, dict[str, Memory], dict[str, Tensor]]] = {}
-        self.settings: dict[tuple[int, str], tuple[Setting, Tensor]] = {}
+        self.settings: dict[tuple[int, str, int | None], tuple[Setting, Tensor]] = {}
         self.generators: dict[int, tuple[Key, Counter, list[Tensor]]] = {}
         self.own_generators: dict[int, Generator] = {}
         self.modules: dict[int, tuple[Any, Any]] = {}
@@ -191,19 +194,32 @@ class Tracer:
 
     # ---- optimizers
 
-    def setting(self, group: dict[str, Any], key: str) -> Any:
+    def settings_of(self, optimizer: Any, group: dict[str, Any]) -> dict[str, Any]:
+        """A group's settings, with inputs for the learning rate and for momentum that moves; the others are guarded."""
+        self._guard_settings(optimizer, group)
+        found = {**group, "lr": self._setting(group, "lr")}
+        if self._moves(group, "momentum"):
+            found["momentum"] = self._setting(group, "momentum")
+        if self._moves(group, "betas"):
+            found["betas"] = tuple(self._setting(group, "betas", i) for i in range(len(group["betas"])))
+        return found
+
+    def _moves(self, group: dict[str, Any], key: str) -> bool:
+        """Whether an input stands for a setting. Without momentum there is another program, not one with momentum 0."""
+        return (id(group), key) in self.moving and bool(group[key])
+
+    def _setting(self, group: dict[str, Any], key: str, index: int | None = None) -> Any:
         """The number ``group[key]`` as an input."""
-        found = self.settings.get((id(group), key))
+        found = self.settings.get((id(group), key, index))
         if found is None:
             if isinstance(group[key], Tensor):
                 return group[key]
-            cell = Setting(group, key)
+            cell = Setting(group, key, index)
             self.cells.append(cell)
-            found = self.settings[id(group), key] = (cell, Tensor._of(cell.node))
+            found = self.settings[id(group), key, index] = (cell, Tensor._of(cell.node))
         return found[1]
 
-    def guard_settings(self, optimizer: Any, group: dict[str, Any]) -> None:
-        """All other settings are part of the program."""
+    def _guard_settings(self, optimizer: Any, group: dict[str, Any]) -> None:
         name = type(optimizer).__name__
         if id(optimizer) in self.rescheduled:
             raise GraphError(
@@ -217,8 +233,10 @@ class Tracer:
         self.guards.append(Guard(f"{name}'s parameters", lambda: Sames(group["params"])))
         self.guards.append(Guard(f"{name}'s lr", lambda: isinstance(group["lr"], Tensor) and image(group["lr"])))
         for key in group:
-            if key not in ("params", "lr"):
-                self.guards.append(Guard(f"{name}'s {key}", partial(_setting_image, group, key)))
+            if self._moves(group, key):
+                self.guards.append(Guard(f"whether {name} has {key}", partial(_has_setting, group, key)))
+            elif key not in ("params", "lr"):
+                self.guards.append(Guard(f"{name}'s {key}", partial(_setting_image, group, key), (id(group), key)))
 
     def memory(self, optimizer: Any, p: Tensor) -> dict[str, Tensor]:
         """What the optimizer remembers of ``p``, as inputs."""
@@ -295,8 +313,7 @@ class Tracer:
         """A module's mode, plain attributes and parameters, as they are now, are part of the program."""
         if id(module) not in self.training:
             self.training[id(module)] = (module, module.training)
-            name = type(module).__name__
-            self.guards.append(Guard(f"the mode or attributes of {name}", lambda: module_image(module)))
+            self.guards.append(ModuleGuard(module))
 
 
 def _type_of(x: Tensor) -> Any:
@@ -306,6 +323,10 @@ def _type_of(x: Tensor) -> Any:
 
 def _setting_image(group: dict[str, Any], key: str) -> Any:
     return image(group.get(key))
+
+
+def _has_setting(group: dict[str, Any], key: str) -> bool:
+    return bool(group.get(key))
 
 
 def _gradient_aval(x: Tensor) -> Any:

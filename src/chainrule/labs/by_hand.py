@@ -95,7 +95,7 @@ class Network:
 
 
 def numerical_gradient(f, x, h=1e-5):
-    """Each derivative of f() by a number of the array x, from two values of f: (f(x+h) - f(x-h)) / 2h."""
+    """The derivative of f() by each number of the array x: (f(x+h) - f(x-h)) / 2h."""
     gradient = np.zeros_like(x)
     for place in np.ndindex(x.shape):
         kept = x[place]
@@ -118,15 +118,19 @@ def tape(function, *arrays):
 def run(lab: Lab) -> None:
     lab.section("Two gates and a bill", "게이트 두 개와 계산서")
     lab.text(
-        en="""A layer is an object with two methods. `forward` computes, and remembers what `backward` will need; `backward` gets
-        the gradient of the result, `dout`, and returns the gradient of each input. Add passes on, Mul swaps:""",
-        ko="""층은 메서드 두 개를 가진 객체입니다. `forward`는 값을 계산하면서 `backward`에 필요한 것을 기억해 두고, `backward`는
-        출력의 기울기 `dout`을 받아 각 입력의 기울기를 돌려줍니다. Add는 그대로 흘려보내고 Mul은 서로 바꿔 줍니다.""",
+        en="""A layer is an object with two methods. `forward` computes, and remembers what `backward` will need;
+        `backward` gets the gradient of the result, `dout`, and returns the gradient of each input. Add passes on,
+        Mul swaps:""",
+        ko="""층은 메서드 두 개를 가진 객체입니다. `forward`는 값을 계산하면서 `backward`에 필요한 것을 기억해 두고,
+        `backward`는 출력의 기울기 `dout`을 받아 각 입력의 기울기를 돌려줍니다. Add는 그대로 흘려보내고 Mul은 서로
+        바꿔 줍니다.""",
     )
     lab.code(Add, Mul)
     lab.text(
-        en="The bill for two apples at 100 and three oranges at 150 with 10 % tax, forward and then backward in reverse order:",
-        ko="100원짜리 사과 두 개와 150원짜리 귤 세 개, 소비세 10 %의 계산서를 순전파한 뒤, 거꾸로 되짚으며 역전파합니다.",
+        en="""The bill for two apples at 100 and three oranges at 150 with 10 % tax, forward and then backward in
+        reverse order:""",
+        ko="""100원짜리 사과 두 개와 150원짜리 귤 세 개, 소비세 10 %의 계산서를 순전파한 뒤, 거꾸로 되짚으며
+        역전파합니다.""",
     )
     apples, oranges, fruit, taxed = Mul(), Mul(), Add(), Mul()
     price = taxed.forward(fruit.forward(apples.forward(100, 2), oranges.forward(150, 3)), 1.1)
@@ -145,16 +149,17 @@ def run(lab: Lab) -> None:
 
     lab.section("The layers of a network", "신경망의 층")
     lab.text(
-        en=r"""Sigmoid needs only its own output: $\partial y / \partial x = y (1 - y)$. Affine is a matrix product, and the shapes
-        tell which product each gradient is:
+        en=r"""Sigmoid needs only its own output: $\partial y / \partial x = y (1 - y)$. Affine is a matrix product,
+        and the shapes tell which product each gradient is:
 
         - $\partial L / \partial X = \mathrm{dout} \, W^\top$, as large as $X$
         - $\partial L / \partial W = X^\top \mathrm{dout}$, as large as $W$
         - $\partial L / \partial b$: the column sums of dout, because b was added to every row
 
-        The loss is half the sum of squares, and its gradient $(y - t) / \mathrm{batch}$ belongs to the *mean* over the rows.""",
-        ko=r"""시그모이드는 자기 출력만 기억하면 됩니다: $\partial y / \partial x = y (1 - y)$. 아핀 층은 행렬 곱이며, 어떤 곱인지는
-        모양을 맞춰 보면 알 수 있습니다.
+        The loss is half the sum of squares, and its gradient $(y - t) / \mathrm{batch}$ belongs to the *mean* over
+        the rows.""",
+        ko=r"""시그모이드는 자기 출력만 기억하면 됩니다: $\partial y / \partial x = y (1 - y)$. 아핀 층은 행렬
+        곱이며, 어떤 곱인지는 모양을 맞춰 보면 알 수 있습니다.
 
         - $\partial L / \partial X = \mathrm{dout} \, W^\top$: $X$와 같은 모양
         - $\partial L / \partial W = X^\top \mathrm{dout}$: $W$와 같은 모양
@@ -166,17 +171,19 @@ def run(lab: Lab) -> None:
 
     lab.section("First check: finite differences", "첫 번째 확인: 수치 미분")
     lab.text(
-        en=r"""A derivative says how the result moves when an input moves a little. So move each input a little, both ways, and look:
+        en=r"""A derivative says how the result moves when an input moves a little. So move each input a little,
+        both ways, and look:
 
         $$\frac{\partial f}{\partial x} ≈ \frac{f(x + h) - f(x - h)}{2h}$$
 
         This needs two runs for every single number, so nobody trains with it; but it knows nothing of our formulas.""",
-        ko=r"""미분은 입력이 조금 움직일 때 결과가 얼마나 움직이는지를 말해 줍니다. 그러니 입력을 하나씩 양쪽으로 조금 움직여 보면
-        됩니다.
+        ko=r"""미분은 입력이 조금 움직일 때 결과가 얼마나 움직이는지를 말해 줍니다. 그러니 입력을 하나씩 양쪽으로
+        조금 움직여 보면 됩니다.
 
         $$\frac{\partial f}{\partial x} ≈ \frac{f(x + h) - f(x - h)}{2h}$$
 
-        수 하나마다 두 번씩 계산해야 하므로 학습에는 쓰지 않지만, 우리 공식을 전혀 모르고도 답을 낸다는 점이 중요합니다.""",
+        수 하나마다 두 번씩 계산해야 하므로 학습에는 쓰지 않지만, 우리 공식을 전혀 모르고도 답을 낸다는 점이
+        중요합니다.""",
     )
     lab.code(numerical_gradient, tape)
     random = np.random.default_rng(lab.seed)
@@ -209,14 +216,14 @@ def run(lab: Lab) -> None:
 
     lab.section("Second check: automatic differentiation", "두 번째 확인: 자동 미분")
     lab.text(
-        en="""chainrule does the same as our layers, but for any formula: it remembers every operation and walks back. Both checks
-        for each gradient, as the largest difference in any number:""",
-        ko="""chainrule은 우리 층과 같은 일을 어떤 식에 대해서든 합니다. 연산을 모두 기억해 두었다가 되짚어 가는 것입니다. 기울기마다
-        두 가지 확인을 하고, 가장 크게 어긋난 수의 차이를 적었습니다.""",
+        en="""chainrule does the same as our layers, but for any formula: it remembers every operation and walks
+        back. Both checks for each gradient, as the largest difference in any number:""",
+        ko="""chainrule은 우리 층과 같은 일을 어떤 식에 대해서든 합니다. 연산을 모두 기억해 두었다가 되짚어 가는
+        것입니다. 기울기마다 두 가지 확인을 하고, 가장 크게 어긋난 수의 차이를 적었습니다.""",
     )
     differences = {
         name: (abs(mine - measured[name]).max(), abs(mine - automatic).max())
-        for (name, mine), automatic in zip(by_hand.items(), taped)
+        for (name, mine), automatic in zip(by_hand.items(), taped, strict=True)
     }
 
     lab.table(
@@ -237,10 +244,10 @@ def run(lab: Lab) -> None:
 
     lab.section("A whole network", "신경망 전체")
     lab.text(
-        en="""If each layer is right, a chain of them is right: the gradient of one layer's input is the `dout` of the layer before.
-        A 2-3-1 network on the four rows of XOR:""",
-        ko="""층이 하나하나 맞으면 이어 붙인 것도 맞습니다. 한 층의 입력 기울기가 바로 앞 층의 `dout`이 되기 때문입니다. XOR의 네 행에
-        2-3-1 신경망을 써 봅시다.""",
+        en="""If each layer is right, a chain of them is right: the gradient of one layer's input is the `dout` of
+        the layer before. A 2-3-1 network on the four rows of XOR:""",
+        ko="""층이 하나하나 맞으면 이어 붙인 것도 맞습니다. 한 층의 입력 기울기가 바로 앞 층의 `dout`이 되기
+        때문입니다. XOR의 네 행에 2-3-1 신경망을 써 봅시다.""",
     )
     lab.code(Network)
     X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -253,12 +260,10 @@ def run(lab: Lab) -> None:
     network.backward(loss.backward())
     parameters = {"W1": (W1, first.dW), "b1": (b1, first.db), "W2": (W2, second.dW), "b2": (b2, second.db)}
 
-
     def mean_loss(W1, b1, W2, b2):
         hidden = cr.sigmoid(cr.tensor(X) @ W1 + b1)
         y = cr.sigmoid(hidden @ W2 + b2)
         return 0.5 * ((y - cr.tensor(t)) ** 2).sum() / len(t)
-
 
     taped = tape(mean_loss, W1, b1, W2, b2)
     numerical = [
@@ -268,13 +273,18 @@ def run(lab: Lab) -> None:
     tensors = [cr.tensor(parameter, requires_grad=True) for parameter in (W1, b1, W2, b2)]
 
     lab.figure(
-        cr.show.graph, mean_loss(*tensors),
-        names=dict(zip(parameters, tensors, strict=True)), direction="down",
+        cr.show.graph,
+        mean_loss(*tensors),
+        names=dict(zip(parameters, tensors, strict=True)),
+        direction="down",
         en="The same network as chainrule sees it: each wire carries what one hand-written layer hands to the next.",
         ko="chainrule이 보는 같은 신경망. 선마다 손으로 짠 층이 다음 층에 건네는 값이 실립니다.",
     )
     lab.table(
-        ["", lab.say("by hand", "손으로"), lab.say("to finite differences", "수치 미분과의 차이"), lab.say("to autodiff", "자동 미분과의 차이")],
+        lab.say(
+            ["", "by hand", "to finite differences", "to autodiff"],
+            ["", "손으로", "수치 미분과의 차이", "자동 미분과의 차이"],
+        ),
         [
             [name, "  ".join(f"{v:.4f}" for v in mine.ravel()), abs(mine - n).max(), abs(mine - a).max()]
             for (name, (_, mine)), n, a in zip(parameters.items(), numerical, taped, strict=True)
@@ -290,11 +300,12 @@ def run(lab: Lab) -> None:
 
     lab.section("How small should h be?", "h는 얼마나 작아야 할까?")
     lab.text(
-        en=r"""A large $h$ sees the curve instead of its tangent: the error of the two-sided difference falls with $h^2$. A tiny $h$
-        subtracts two numbers that are nearly equal and keeps only their rounding. In between lies the best place, near
-        $h = 10^{-5}$ in double precision.""",
-        ko=r"""$h$가 크면 접선이 아니라 곡선을 보게 됩니다. 양쪽 차분의 오차는 $h^2$에 비례해 줄어듭니다. 반대로 $h$가 너무 작으면 거의
-        같은 두 수를 빼므로 반올림 오차만 남습니다. 가장 좋은 자리는 그 사이, 배정밀도에서는 $h = 10^{-5}$ 근처입니다.""",
+        en=r"""A large $h$ sees the curve instead of its tangent: the error of the two-sided difference falls with
+        $h^2$. A tiny $h$ subtracts two numbers that are nearly equal and keeps only their rounding. In between lies
+        the best place, near $h = 10^{-5}$ in double precision.""",
+        ko=r"""$h$가 크면 접선이 아니라 곡선을 보게 됩니다. 양쪽 차분의 오차는 $h^2$에 비례해 줄어듭니다. 반대로
+        $h$가 너무 작으면 거의 같은 두 수를 빼므로 반올림 오차만 남습니다. 가장 좋은 자리는 그 사이, 배정밀도에서는
+        $h = 10^{-5}$ 근처입니다.""",
     )
     sizes = 10.0 ** np.arange(-12, 0.5, 0.5)
     errors = {"(f(x+h) - f(x-h)) / 2h": [], "(f(x+h) - f(x)) / h": []}
@@ -326,10 +337,10 @@ def run(lab: Lab) -> None:
 
     lab.section("Does the check find mistakes?", "확인이 실수를 찾아낼까?")
     lab.text(
-        en="""A check that never fails proves nothing. So we put in the usual mistakes, one of them as small as a tenth of a
-        percent, and ask for the gradient again.""",
-        ko="""한 번도 실패하지 않는 확인은 아무것도 증명하지 못합니다. 그래서 흔한 실수들을 일부러 넣어 봅니다. 하나는 0.1 %밖에 틀리지
-        않은 것입니다.""",
+        en="""A check that never fails proves nothing. So we put in the usual mistakes, one of them as small as a
+        tenth of a percent, and ask for the gradient again.""",
+        ko="""한 번도 실패하지 않는 확인은 아무것도 증명하지 못합니다. 그래서 흔한 실수들을 일부러 넣어 봅니다.
+        하나는 0.1 %밖에 틀리지 않은 것입니다.""",
     )
     y = Sigmoid().forward(dout)
     right = numerical_gradient(lambda: Sigmoid().forward(dout).sum(), dout)
@@ -356,8 +367,10 @@ def run(lab: Lab) -> None:
     )
     lab.next(
         en="""- Write ReLU, Tanh and Softmax with cross entropy in the same way, and check them before you use them.
-        - Leave the division by the batch size out of `MSE.backward`. Which checks notice, and what would training notice?
-        - `cr.check_grads(f, *args)` is the same check, ready-made: try it on a function of your own, with `order=2`.
+        - Leave the division by the batch size out of `MSE.backward`. Which checks notice, and what would training
+          notice?
+        - `cr.check_grads(f, *args)` is the same check, ready-made: try it on a function of your own, with
+          `order=2`.
         - The lab `xor` trains this very network.""",
         ko="""- ReLU, Tanh, 그리고 교차 엔트로피와 합친 Softmax를 같은 방식으로 짜고, 쓰기 전에 확인해 보세요.
         - `MSE.backward`에서 배치 크기로 나누기를 빼 보세요. 어떤 확인이 알아챌까요? 학습에서는 무엇이 달라질까요?

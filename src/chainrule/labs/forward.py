@@ -24,12 +24,13 @@ from chainrule.labs.lesson.plots import curves
 def run(lab: Lab) -> None:
     lab.section("Softmax: cat, car, frog", "소프트맥스: 고양이, 자동차, 개구리")
     lab.text(
-        en=r"""A classifier gives one score for each class: any number, the larger the likelier. **Softmax** makes probabilities of
-        them: $e^{x}$ makes every score positive, dividing by the sum makes them add up to 1.
+        en=r"""A classifier gives one score for each class: any number, the larger the likelier. **Softmax** makes
+        probabilities of them: $e^{x}$ makes every score positive, dividing by the sum makes them add up to 1.
 
         $$p_i = \frac{e^{h_i}}{\sum_j e^{h_j}}$$""",
-        ko=r"""분류기는 클래스마다 점수를 하나씩 냅니다. 점수는 아무 수나 될 수 있고 클수록 그럴듯하다는 뜻입니다. **소프트맥스**는
-        점수를 확률로 바꿉니다. $e^{x}$는 모든 점수를 양수로 만들고, 합으로 나누면 더해서 1이 됩니다.
+        ko=r"""분류기는 클래스마다 점수를 하나씩 냅니다. 점수는 아무 수나 될 수 있고 클수록 그럴듯하다는 뜻입니다.
+        **소프트맥스**는 점수를 확률로 바꿉니다. $e^{x}$는 모든 점수를 양수로 만들고, 합으로 나누면 더해서 1이
+        됩니다.
 
         $$p_i = \frac{e^{h_i}}{\sum_j e^{h_j}}$$""",
     )
@@ -48,26 +49,29 @@ def run(lab: Lab) -> None:
 
     lab.section("One score: the sigmoid", "점수가 하나일 때: 시그모이드")
     lab.text(
-        en="""With two classes one score is enough: the **sigmoid** of it is the probability of the second class. The same input with
-        two sets of weights:""",
-        ko="""클래스가 둘이면 점수 하나로 충분합니다. 점수의 **시그모이드**가 둘째 클래스의 확률입니다. 같은 입력에 두 가지 가중치를
-        써 봅시다.""",
+        en="""With two classes one score is enough: the **sigmoid** of it is the probability of the second class.
+        The same input with two sets of weights:""",
+        ko="""클래스가 둘이면 점수 하나로 충분합니다. 점수의 **시그모이드**가 둘째 클래스의 확률입니다. 같은 입력에
+        두 가지 가중치를 써 봅시다.""",
     )
     x = cr.tensor([1.0, 2.0], dtype=cr.float64)
     weights = cr.tensor([[2.0, 3.0], [-4.0, -3.0]], dtype=cr.float64)
     h = weights @ x
     p = cr.sigmoid(h)
 
-    lab.table(["$w_1$", "$w_2$", "$h = w \\cdot x$", "$p$"], [[*w, a, f"{b:.7f}"] for w, a, b in zip(weights, h, p, strict=True)])
+    lab.table(
+        ["$w_1$", "$w_2$", "$h = w \\cdot x$", "$p$"],
+        [[*w, a, f"{b:.7f}"] for w, a, b in zip(weights, h, p, strict=True)],
+    )
     lab.matches("The weighted sums", "가중합", h, "8 -10")
     lab.matches("Their sigmoids", "그 시그모이드", p, "0.99966 0.0000454")
 
     lab.section("One flower", "꽃 한 송이")
     lab.text(
-        en=r"""Now a whole layer. An iris with four measurements, three species, so three rows of weights and three biases:
-        $h = W x + b$. The flower is a *virginica*, class 2 (counting from 0).""",
-        ko=r"""이제 층 하나를 통째로 봅니다. 붓꽃 한 송이를 네 가지로 측정했고 품종은 셋이므로, 가중치는 세 행, 편향은 세 개입니다:
-        $h = W x + b$. 이 꽃은 *virginica*, 곧 (0부터 세어) 클래스 2입니다.""",
+        en=r"""Now a whole layer. An iris with four measurements, three species, so three rows of weights and three
+        biases: $h = W x + b$. The flower is a *virginica*, class 2 (counting from 0).""",
+        ko=r"""이제 층 하나를 통째로 봅니다. 붓꽃 한 송이를 네 가지로 측정했고 품종은 셋이므로, 가중치는 세 행,
+        편향은 세 개입니다: $h = W x + b$. 이 꽃은 *virginica*, 곧 (0부터 세어) 클래스 2입니다.""",
     )
     x = cr.tensor([6.3, 2.7, 4.9, 1.8], dtype=cr.float64)
     weight = cr.tensor(
@@ -97,10 +101,11 @@ def run(lab: Lab) -> None:
 
     lab.section("What if b₂ grows by 1?", "b₂가 1 커지면?")
     lab.text(
-        en=r"""The bias of *versicolor* enters one score only. Choose how much it grows, and see what follows: its own score moves by
-        just as much, the other scores stay, but **all** probabilities change, because they share one sum.""",
-        ko=r"""*versicolor*의 편향은 점수 하나에만 들어갑니다. 편향이 얼마나 커질지 고르고 결과를 보세요. 그 점수만 같은 만큼
-        움직이고 나머지 점수는 그대로입니다. 그러나 확률은 합을 함께 쓰므로 **모두** 달라집니다.""",
+        en=r"""The bias of *versicolor* enters one score only. Choose how much it grows, and see what follows: its
+        own score moves by just as much, the other scores stay, but **all** probabilities change, because they share
+        one sum.""",
+        ko=r"""*versicolor*의 편향은 점수 하나에만 들어갑니다. 편향이 얼마나 커질지 고르고 결과를 보세요. 그 점수만
+        같은 만큼 움직이고 나머지 점수는 그대로입니다. 그러나 확률은 합을 함께 쓰므로 **모두** 달라집니다.""",
     )
     second = cr.tensor([0.0, 1.0, 0.0], dtype=cr.float64)
     answers = {}
@@ -125,13 +130,23 @@ def run(lab: Lab) -> None:
         xlabel=lab.say("change of b₂", "b₂의 변화"), ylabel=lab.say("probability", "확률"),
         en="The probabilities of the one flower while b₂ moves.", ko="b₂가 움직일 때 이 꽃의 확률.",
     )  # fmt: skip
-    lab.matches("With $b_2 + 1$ the score of versicolor", "$b_2 + 1$일 때 versicolor의 점수", answers[1.0][0][1], "2.0996")
-    lab.matches("With $b_2 + 1$ the probabilities", "$b_2 + 1$일 때 확률", answers[1.0][1], "0.024628 0.49165 0.483721", within=5e-6)
+    lab.matches(
+        "With $b_2 + 1$ the score of versicolor", "$b_2 + 1$일 때 versicolor의 점수", answers[1.0][0][1], "2.0996"
+    )
+    lab.matches(
+        "With $b_2 + 1$ the probabilities",
+        "$b_2 + 1$일 때 확률",
+        answers[1.0][1],
+        "0.024628 0.49165 0.483721",
+        within=5e-6,
+    )
     lab.claim(
         "The other two lose in proportion: their ratio stays",
         "나머지 둘은 같은 비율로 줄어듭니다: 둘의 비는 그대로입니다",
         measured=f"{p[2].item() / p[0].item():.6f}, {answers[1.0][1][2].item() / answers[1.0][1][0].item():.6f}",
-        holds=math.isclose(p[2].item() / p[0].item(), answers[1.0][1][2].item() / answers[1.0][1][0].item(), rel_tol=1e-12),
+        holds=math.isclose(
+            p[2].item() / p[0].item(), answers[1.0][1][2].item() / answers[1.0][1][0].item(), rel_tol=1e-12
+        ),
     )
 
     lab.section("The loss", "손실")
@@ -140,15 +155,15 @@ def run(lab: Lab) -> None:
 
         $$L = -\sum_i y_i \, \log p_i = -\log p_{\mathrm{true}}$$
 
-        It is 0 for certainty and grows without limit as the true class is thought impossible. The slide's figures use the
-        logarithm to base 10; chainrule, like every library, uses the natural one, which is larger by the factor
-        $\log 10 = 2.302585$.""",
+        It is 0 for certainty and grows without limit as the true class is thought impossible. The slide's figures
+        use the logarithm to base 10; chainrule, like every library, uses the natural one, which is larger by the
+        factor $\log 10 = 2.302585$.""",
         ko=r"""답은 얼마나 틀렸을까요? **교차 엔트로피**는 정답 클래스의 확률만 봅니다.
 
         $$L = -\sum_i y_i \, \log p_i = -\log p_{\mathrm{true}}$$
 
-        정답을 확신하면 0이고, 정답이 불가능하다고 볼수록 한없이 커집니다. 슬라이드의 수치는 밑이 10인 로그입니다. chainrule을
-        비롯한 라이브러리는 자연로그를 쓰며, 그 값은 $\log 10 = 2.302585$배입니다.""",
+        정답을 확신하면 0이고, 정답이 불가능하다고 볼수록 한없이 커집니다. 슬라이드의 수치는 밑이 10인 로그입니다.
+        chainrule을 비롯한 라이브러리는 자연로그를 쓰며, 그 값은 $\log 10 = 2.302585$배입니다.""",
     )
     y = cr.one_hot(cr.tensor([2]), 3).double()[0]
     losses = [-(y * cr.log(q)).sum().item() for q in (p, answers[1.0][1])]
@@ -160,29 +175,38 @@ def run(lab: Lab) -> None:
         decimals=5,
     )  # fmt: skip
     # Half a unit of the last digit, and what the slide's longer weights make of it.
-    lab.matches("The loss before and after, to base 10", "밑이 10인 손실, 변화 전과 후", to_base_10, "0.15376 0.31541", within=0.6e-5)
-    lab.matches("The same with the natural logarithm", "자연로그로 계산한 손실", losses, "0.35405 0.72625", within=0.6e-5)
+    lab.matches(
+        "The loss before and after, to base 10",
+        "밑이 10인 손실, 변화 전과 후",
+        to_base_10,
+        "0.15376 0.31541",
+        within=0.6e-5,
+    )
+    lab.matches(
+        "The same with the natural logarithm", "자연로그로 계산한 손실", losses, "0.35405 0.72625", within=0.6e-5
+    )
 
     lab.section("Three views of one loss", "한 손실을 보는 세 가지 눈")
     lab.text(
         en=r"""The same loss has three names. Let $t$ be the target distribution and $p$ the answer.
 
         - **Negative log likelihood**: $-\log \prod_i p_i^{t_i}$, how unlikely the data are if $p$ were true.
-        - **Cross entropy**: $H(t, p) = -\sum_i t_i \, \log p_i$, the length of messages about $t$ in a code made for $p$.
+        - **Cross entropy**: $H(t, p) = -\sum_i t_i \, \log p_i$, the length of messages about $t$ in a code made
+          for $p$.
         - **KL divergence**: $\sum_i t_i \, \log (t_i / p_i)$, how much longer they are than need be.
 
-        The first two are the same number; the third is smaller by the entropy of $t$, which no weight can change. So their
-        gradients are one and the same, $p - t$, and minimising any of them is minimising all. We take a target that is not
-        one-hot, so that the entropy is not 0.""",
+        The first two are the same number; the third is smaller by the entropy of $t$, which no weight can change.
+        So their gradients are one and the same, $p - t$, and minimising any of them is minimising all. We take a
+        target that is not one-hot, so that the entropy is not 0.""",
         ko=r"""같은 손실을 세 가지 이름으로 부릅니다. 목표 분포를 $t$, 답을 $p$라 합시다.
 
         - **음의 로그 가능도(NLL)**: $-\log \prod_i p_i^{t_i}$. $p$가 참이라면 이 데이터가 얼마나 나오기 어려운가.
         - **교차 엔트로피**: $H(t, p) = -\sum_i t_i \, \log p_i$. $p$에 맞춘 부호로 $t$를 적을 때의 길이.
         - **KL 발산**: $\sum_i t_i \, \log (t_i / p_i)$. 그 길이가 필요한 것보다 얼마나 더 긴가.
 
-        앞의 둘은 같은 수입니다. 셋째는 $t$의 엔트로피만큼 작은데, 엔트로피는 가중치가 바꿀 수 없는 상수입니다. 그래서 기울기는
-        모두 $p - t$로 같고, 어느 하나를 최소화하면 셋 다 최소가 됩니다. 엔트로피가 0이 되지 않도록 원-핫이 아닌 목표를
-        써 봅시다.""",
+        앞의 둘은 같은 수입니다. 셋째는 $t$의 엔트로피만큼 작은데, 엔트로피는 가중치가 바꿀 수 없는 상수입니다.
+        그래서 기울기는 모두 $p - t$로 같고, 어느 하나를 최소화하면 셋 다 최소가 됩니다. 엔트로피가 0이 되지 않도록
+        원-핫이 아닌 목표를 써 봅시다.""",
     )
     t = cr.tensor([0.2, 0.5, 0.3], dtype=cr.float64)
     views = {
@@ -196,14 +220,16 @@ def run(lab: Lab) -> None:
     ways = {name: [view(h + change * second).item() for change in grid] for name, view in views.items()}
 
     lab.table(
-        [lab.say("view", "이름"), lab.say("value", "값"), "$\\partial L / \\partial h_0$", "$\\partial L / \\partial h_1$", "$\\partial L / \\partial h_2$"],
+        [*lab.say(["view", "value"], ["이름", "값"]), *(f"$\\partial L / \\partial h_{i}$" for i in range(3))],
         [[name, value, *slopes] for name, value, slopes in zip(views, values, gradients, strict=True)], decimals=6,
         en=f"For the one flower and the target 0.2, 0.5, 0.3, whose entropy is {entropy:.6f}.",
         ko=f"목표 0.2, 0.5, 0.3(엔트로피 {entropy:.6f})에 대한 값.",
     )  # fmt: skip
     lab.figure(
-        curves, {"": {name: (grid, way) for name, way in ways.items()}},
-        xlabel=lab.say("change of b₂", "b₂의 변화"), ylabel=lab.say("loss", "손실"),
+        curves,
+        {"": {name: (grid, way) for name, way in ways.items()}},
+        xlabel=lab.say("change of b₂", "b₂의 변화"),
+        ylabel=lab.say("loss", "손실"),
         en="Curves of one shape: the lowest point is the same for all three.",
         ko="모양이 같은 곡선들: 가장 낮은 곳이 셋 다 같습니다.",
     )
@@ -224,8 +250,10 @@ def run(lab: Lab) -> None:
 
     lab.section("All flowers at once", "모든 꽃을 한 번에")
     lab.text(
-        en=r"""One matrix product does for 150 flowers what it did for one: $H = X W^\top + b$. How good are these weights?""",
-        ko=r"""행렬 곱 한 번이면 한 송이에 한 일을 150송이에 합니다: $H = X W^\top + b$. 이 가중치는 얼마나 좋을까요?""",
+        en=r"""One matrix product does for 150 flowers what it did for one: $H = X W^\top + b$. How good are these
+        weights?""",
+        ko=r"""행렬 곱 한 번이면 한 송이에 한 일을 150송이에 합니다: $H = X W^\top + b$. 이 가중치는 얼마나
+        좋을까요?""",
     )
     flowers = data.iris(dtype=np.float64)
     scores = cr.tensor(flowers.inputs) @ weight.T + bias
@@ -245,9 +273,9 @@ def run(lab: Lab) -> None:
     lab.next(
         en=r"""- Which of the three biases must grow, and by how much, for the flower to be called *setosa*?
         - Multiply all scores by 10, then by 0.1. What becomes of the probabilities, and of the loss?
-        - Where is the gradient $p - y$ largest: at a confident right answer, an unsure one, or a confident wrong one?""",
+        - Where is the gradient $p - y$ largest: at a confident right answer, an unsure one, or a confident wrong
+          one?""",
         ko=r"""- 이 꽃을 *setosa*라고 답하려면 어느 편향이 얼마나 커져야 할까요?
         - 모든 점수에 10을, 또 0.1을 곱해 보세요. 확률과 손실은 어떻게 될까요?
         - 기울기 $p - y$가 가장 큰 것은 언제일까요: 자신 있게 맞혔을 때, 망설일 때, 자신 있게 틀렸을 때?""",
     )
-

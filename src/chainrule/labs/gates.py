@@ -31,7 +31,7 @@ def learn(x, targets, epochs):
     mistakes, visited = [], []
     for _ in range(epochs):
         wrong = 0
-        for row, target in zip(x, targets):
+        for row, target in zip(x, targets, strict=True):
             visited.append((*w.tolist(), b.item()))
             error = target - perceptron(row, w, b)
             w, b = w + error * row, b + error
@@ -45,7 +45,8 @@ def learn(x, targets, epochs):
 def run(lab: Lab) -> None:
     lab.section("A perceptron", "퍼셉트론")
     lab.text(
-        en=r"""A perceptron multiplies each input by a **weight**, adds a **bias**, and answers 1 if the sum is above 0:
+        en=r"""A perceptron multiplies each input by a **weight**, adds a **bias**, and answers 1 if the sum is
+        above 0:
 
         $$y = 1 \quad \text{if} \quad b + w_1 x_1 + w_2 x_2 > 0, \quad \text{else} \quad 0$$
 
@@ -58,8 +59,8 @@ def run(lab: Lab) -> None:
     )
     lab.code(perceptron)
     lab.text(
-        en="AND, NAND and OR differ in nothing but these three numbers. The weights of the slide:",
-        ko="AND, NAND, OR의 차이는 이 세 숫자뿐입니다. 슬라이드의 가중치를 그대로 씁니다.",
+        en="""AND, NAND and OR differ in nothing but these three numbers. The weights of the slide:""",
+        ko="""AND, NAND, OR의 차이는 이 세 숫자뿐입니다. 슬라이드의 가중치를 그대로 씁니다.""",
     )
     x = cr.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     truth = {"AND": [0, 0, 0, 1], "NAND": [1, 1, 1, 0], "OR": [0, 1, 1, 1], "XOR": [0, 1, 1, 0]}
@@ -82,10 +83,10 @@ def run(lab: Lab) -> None:
             answer, " ".join(map(str, truth[gate])),
         )  # fmt: skip
     lab.text(
-        en=r"""Where the sum is exactly 0 lies the **decision line**. On one side of it the answer is 1, on the other 0. AND and
-        NAND have the same line; their signs, and so their sides, are exchanged.""",
-        ko=r"""합이 정확히 0이 되는 점들은 직선을 이루고, 이 직선이 **결정 경계**입니다. 한쪽에서는 1, 다른 쪽에서는 0을
-        출력합니다. AND와 NAND는 직선이 같고 부호만 반대여서, 1과 0의 영역이 서로 바뀌어 있습니다.""",
+        en=r"""Where the sum is exactly 0 lies the **decision line**. On one side of it the answer is 1, on the
+        other 0. AND and NAND have the same line; their signs, and so their sides, are exchanged.""",
+        ko=r"""합이 정확히 0이 되는 점들은 직선을 이루고, 이 직선이 **결정 경계**입니다. 한쪽에서는 1, 다른 쪽에서는
+        0을 출력합니다. AND와 NAND는 직선이 같고 부호만 반대여서, 1과 0의 영역이 서로 바뀌어 있습니다.""",
     )
     lab.figure(
         planes,
@@ -97,8 +98,8 @@ def run(lab: Lab) -> None:
 
     lab.section("XOR from three gates", "게이트 세 개로 만드는 XOR")
     lab.text(
-        en=r"""XOR is 1 where exactly one input is 1. No choice of three numbers has given it so far, but gates can be put
-        behind one another: XOR is the AND of a NAND and an OR.""",
+        en=r"""XOR is 1 where exactly one input is 1. No choice of three numbers has given it so far, but gates can
+        be put behind one another: XOR is the AND of a NAND and an OR.""",
         ko=r"""XOR는 두 입력 중 하나만 1일 때 1입니다. 게이트 하나로는 만들지 못했지만, 게이트를 이어 붙이면 됩니다.
         NAND와 OR의 출력을 AND에 넣으면 XOR가 됩니다.""",
     )
@@ -117,11 +118,11 @@ def run(lab: Lab) -> None:
 
     lab.section("Learning the weights", "가중치 학습")
     lab.text(
-        en=r"""Nobody has to choose the weights. The **perceptron rule** starts with zeros and goes through the rows again and
-        again. A right answer changes nothing; after a wrong one, weights and bias move by the error times the input,
-        towards what would have been right.""",
-        ko=r"""가중치를 사람이 정할 필요는 없습니다. **퍼셉트론 학습 규칙**은 0에서 시작해 네 행을 거듭 살펴봅니다. 맞히면 그대로
-        두고, 틀리면 오차에 입력을 곱한 만큼 가중치와 편향을 옳은 쪽으로 옮깁니다.""",
+        en=r"""Nobody has to choose the weights. The **perceptron rule** starts with zeros and goes through the rows
+        again and again. A right answer changes nothing; after a wrong one, weights and bias move by the error times
+        the input, towards what would have been right.""",
+        ko=r"""가중치를 사람이 정할 필요는 없습니다. **퍼셉트론 학습 규칙**은 0에서 시작해 네 행을 거듭 살펴봅니다.
+        맞히면 그대로 두고, 틀리면 오차에 입력을 곱한 만큼 가중치와 편향을 옳은 쪽으로 옮깁니다.""",
     )
     lab.code(learn)
     found = {gate: learn(x, truth[gate], epochs=lab.scale(1000, quick=100)) for gate in truth}
@@ -152,12 +153,12 @@ def run(lab: Lab) -> None:
 
     lab.section("How many mistakes can there be?", "최대 몇 번 틀릴까?")
     lab.text(
-        en=r"""If *some* line separates the two classes, the rule finds one after at most $(R / \gamma)^2$ mistakes (Novikoff, 1962).
-        $R$ is the length of the longest input, the constant 1 of the bias included; $\gamma$ is how far the nearest point
-        lies from the separating plane. The slide's weights are such a plane.""",
-        ko=r"""두 클래스를 나누는 직선이 *하나라도* 있으면, 이 규칙은 많아야 $(R / \gamma)^2$번 틀린 뒤에 답을 찾습니다(Novikoff, 1962).
-        $R$는 편향 입력 1까지 포함한 가장 긴 입력의 길이, $\gamma$는 경계면에서 가장 가까운 점까지의 거리입니다. 슬라이드의
-        가중치를 경계면으로 삼아 계산해 봅시다.""",
+        en=r"""If *some* line separates the two classes, the rule finds one after at most $(R / \gamma)^2$ mistakes
+        (Novikoff, 1962). $R$ is the length of the longest input, the constant 1 of the bias included; $\gamma$ is
+        how far the nearest point lies from the separating plane. The slide's weights are such a plane.""",
+        ko=r"""두 클래스를 나누는 직선이 *하나라도* 있으면, 이 규칙은 많아야 $(R / \gamma)^2$번 틀린 뒤에 답을
+        찾습니다(Novikoff, 1962). $R$는 편향 입력 1까지 포함한 가장 긴 입력의 길이, $\gamma$는 경계면에서 가장
+        가까운 점까지의 거리입니다. 슬라이드의 가중치를 경계면으로 삼아 계산해 봅시다.""",
     )
     rows = np.column_stack([x.numpy(), np.ones(4)])
     radius = np.linalg.norm(rows, axis=1).max()
@@ -181,10 +182,11 @@ def run(lab: Lab) -> None:
 
     lab.section("XOR is never learned", "XOR는 끝내 학습되지 않는다")
     lab.text(
-        en=r"""On XOR the rule makes mistakes in every epoch. Is it only slow? No: one look at the weights at the beginning of each
-        epoch is enough. As soon as the same three numbers come back, everything after them repeats too, for ever.""",
-        ko=r"""XOR에서는 매 에폭 틀립니다. 단지 느린 것일까요? 아닙니다. 에폭이 시작될 때의 가중치만 보면 알 수 있습니다. 같은
-        세 숫자가 다시 나타나면 그다음 과정도 똑같이 되풀이되므로, 영원히 끝나지 않습니다.""",
+        en=r"""On XOR the rule makes mistakes in every epoch. Is it only slow? No: one look at the weights at the
+        beginning of each epoch is enough. As soon as the same three numbers come back, everything after them
+        repeats too, for ever.""",
+        ko=r"""XOR에서는 매 에폭 틀립니다. 단지 느린 것일까요? 아닙니다. 에폭이 시작될 때의 가중치만 보면 알 수
+        있습니다. 같은 세 숫자가 다시 나타나면 그다음 과정도 똑같이 되풀이되므로, 영원히 끝나지 않습니다.""",
     )
     mistakes, visited = found["XOR"][2:]
     starts = visited[::4]
@@ -223,8 +225,8 @@ def run(lab: Lab) -> None:
         - row 01 must give 1: $w_2 + b > 0$
         - row 11 must give 0: $w_1 + w_2 + b \le 0$
 
-        The second and third together say $w_1 + w_2 + 2 b > 0$. The first and fourth together say $w_1 + w_2 + 2 b \le 0$.
-        Both cannot be true: no line separates XOR.
+        The second and third together say $w_1 + w_2 + 2 b > 0$. The first and fourth together say
+        $w_1 + w_2 + 2 b \le 0$. Both cannot be true: no line separates XOR.
 
         There are 16 functions of two bits. How many of them does a perceptron reach? We try all weights of a grid:""",
         ko=r"""어떤 규칙을 써도 마찬가지입니다. XOR가 되려면 네 가지가 필요합니다.
@@ -234,10 +236,11 @@ def run(lab: Lab) -> None:
         - 01 행의 출력이 1: $w_2 + b > 0$
         - 11 행의 출력이 0: $w_1 + w_2 + b \le 0$
 
-        둘째와 셋째를 더하면 $w_1 + w_2 + 2 b > 0$이고, 첫째와 넷째를 더하면 $w_1 + w_2 + 2 b \le 0$입니다. 둘 다 참일 수는
-        없으므로 XOR를 나누는 직선은 없습니다.
+        둘째와 셋째를 더하면 $w_1 + w_2 + 2 b > 0$이고, 첫째와 넷째를 더하면 $w_1 + w_2 + 2 b \le 0$입니다. 둘 다
+        참일 수는 없으므로 XOR를 나누는 직선은 없습니다.
 
-        두 비트의 함수는 모두 16가지입니다. 퍼셉트론으로 그중 몇 가지를 만들 수 있을까요? 격자 위의 가중치를 모두 시험해 봅니다.""",
+        두 비트의 함수는 모두 16가지입니다. 퍼셉트론으로 그중 몇 가지를 만들 수 있을까요? 격자 위의 가중치를 모두
+        시험해 봅니다.""",
     )
     steps = np.arange(-10.0, 11.0)
     grid = np.array(list(itertools.product(steps, steps, steps)))
@@ -264,14 +267,16 @@ def run(lab: Lab) -> None:
         holds=set(counts) - set(reached) == {(0, 1, 1, 0), (1, 0, 0, 1)},
     )
     lab.next(
-        en=r"""- Begin `learn` with other weights than zeros, or go through the rows in another order. Which numbers of the table
-          change, and which cannot?
-        - Add a third input. How many of the 256 functions of three bits does a grid of perceptrons reach? (104 can be
-          separated.)
-        - The next lab, `xor-space`, shows what the first layer does to the plane so that the second can draw its line.""",
-        ko=r"""- `learn`을 0이 아닌 가중치에서 시작하거나 행의 순서를 바꿔 보세요. 표에서 무엇이 달라지고, 무엇은 달라질 수 없을까요?
-        - 입력을 하나 더 늘려 보세요. 세 비트의 함수 256가지 중 몇 가지나 만들어질까요? (직선, 곧 평면으로 나눌 수 있는 것은
-          104가지입니다.)
+        en=r"""- Begin `learn` with other weights than zeros, or go through the rows in another order. Which numbers
+          of the table change, and which cannot?
+        - Add a third input. How many of the 256 functions of three bits does a grid of perceptrons reach? (104 can
+          be separated.)
+        - The next lab, `xor-space`, shows what the first layer does to the plane so that the second can draw its
+          line.""",
+        ko=r"""- `learn`을 0이 아닌 가중치에서 시작하거나 행의 순서를 바꿔 보세요. 표에서 무엇이 달라지고, 무엇은
+          달라질 수 없을까요?
+        - 입력을 하나 더 늘려 보세요. 세 비트의 함수 256가지 중 몇 가지나 만들어질까요? (직선, 곧 평면으로 나눌 수
+          있는 것은 104가지입니다.)
         - 다음 실습 `xor-space`에서는 첫 층이 평면을 어떻게 바꾸기에 둘째 층이 직선을 그을 수 있는지 봅니다.""",
     )
 

@@ -39,19 +39,20 @@ SLIDE = {
 def run(lab: Lab) -> None:
     lab.section("The data and the model", "데이터와 모델")
     lab.text(
-        en=r"""150 flowers, four measurements in centimetres each, 50 flowers of each of three species. The model is one linear layer
-        with softmax:
+        en=r"""150 flowers, four measurements in centimetres each, 50 flowers of each of three species. The model is
+        one linear layer with softmax:
 
         $$P = \mathrm{softmax}(X W + b)$$
 
-        with $X$ (150, 4), $W$ (4, 3), $b$ (3). $W$ starts as tiny noise, 0.0001 times normal numbers, $b$ as ones. To walk
-        the slide's path we take the noise that it prints.""",
-        ko=r"""꽃 150송이를 센티미터로 네 가지씩 쟀고, 세 품종이 50송이씩입니다. 모델은 선형 층 하나와 소프트맥스입니다.
+        with $X$ (150, 4), $W$ (4, 3), $b$ (3). $W$ starts as tiny noise, 0.0001 times normal numbers, $b$ as ones.
+        To walk the slide's path we take the noise that it prints.""",
+        ko=r"""꽃 150송이를 센티미터로 네 가지씩 쟀고, 세 품종이 50송이씩입니다. 모델은 선형 층 하나와
+        소프트맥스입니다.
 
         $$P = \mathrm{softmax}(X W + b)$$
 
-        여기서 $X$는 (150, 4), $W$는 (4, 3), $b$는 (3)입니다. $W$는 정규 난수에 0.0001을 곱한 아주 작은 수에서, $b$는 1에서
-        시작합니다. 슬라이드와 같은 길을 걷도록, 인쇄되어 있는 난수를 그대로 씁니다.""",
+        여기서 $X$는 (150, 4), $W$는 (4, 3), $b$는 (3)입니다. $W$는 정규 난수에 0.0001을 곱한 아주 작은 수에서,
+        $b$는 1에서 시작합니다. 슬라이드와 같은 길을 걷도록, 인쇄되어 있는 난수를 그대로 씁니다.""",
     )
     lab.code("SLIDE")
     flowers = data.iris(dtype=np.float64)
@@ -67,12 +68,14 @@ def run(lab: Lab) -> None:
 
     lab.section("Gradient descent", "경사 하강법")
     lab.text(
-        en=r"""Each step goes a little way against the gradient of the mean cross entropy: $W ← W - \eta \, \partial L / \partial W$
-        with the **learning rate** $\eta = 0.0001$. All 150 flowers are used in each step (full batch), and the biases learn,
-        too. The gradient by hand would be $X^\top (P - Y) / 150$; `backward` finds the same.""",
-        ko=r"""한 걸음마다 평균 교차 엔트로피의 기울기 반대쪽으로 조금 갑니다: $W ← W - \eta \, \partial L / \partial W$,
-        **학습률**은 $\eta = 0.0001$. 걸음마다 150송이를 모두 쓰고(풀 배치) 편향도 함께 학습합니다. 손으로 구한 기울기는
-        $X^\top (P - Y) / 150$이고, `backward`도 같은 값을 냅니다.""",
+        en=r"""Each step goes a little way against the gradient of the mean cross entropy:
+        $W ← W - \eta \, \partial L / \partial W$ with the **learning rate** $\eta = 0.0001$. All 150 flowers are
+        used in each step (full batch), and the biases learn, too. The gradient by hand would be
+        $X^\top (P - Y) / 150$; `backward` finds the same.""",
+        ko=r"""한 걸음마다 평균 교차 엔트로피의 기울기 반대쪽으로 조금 갑니다:
+        $W ← W - \eta \, \partial L / \partial W$, **학습률**은 $\eta = 0.0001$. 걸음마다 150송이를 모두 쓰고(풀
+        배치) 편향도 함께 학습합니다. 손으로 구한 기울기는 $X^\top (P - Y) / 150$이고, `backward`도 같은 값을
+        냅니다.""",
     )
     w = cr.tensor(np.array(SLIDE[0].split(), float).reshape(4, 3), requires_grad=True)
     b = cr.ones(3, dtype=cr.float64).requires_grad_()
@@ -130,7 +133,7 @@ def run(lab: Lab) -> None:
     )  # fmt: skip
     lab.claim(
         "The loss falls at every single step", "손실은 한 걸음도 빠짐없이 줄어듭니다",
-        measured=f"{losses[0]:.4f} → {losses[-1]:.4f}", holds=all(a > b for a, b in zip(losses, losses[1:])),
+        measured=f"{losses[0]:.4f} → {losses[-1]:.4f}", holds=(np.diff(losses) < 0).all(),
     )  # fmt: skip
 
     lab.claim(
@@ -141,9 +144,10 @@ def run(lab: Lab) -> None:
 
     lab.section("The same with layers and an optimizer", "층과 옵티마이저로 쓰면")
     lab.text(
-        en="""In daily work nobody writes the update by hand. `nn.Linear` keeps its weight as (outputs, inputs), so W comes in
-        transposed.""",
-        ko="""평소에는 갱신 식을 손으로 쓰지 않습니다. `nn.Linear`는 가중치를 (출력, 입력) 모양으로 두므로 W를 전치해서 넣습니다.""",
+        en="""In daily work nobody writes the update by hand. `nn.Linear` keeps its weight as (outputs, inputs), so
+        W comes in transposed.""",
+        ko="""평소에는 갱신 식을 손으로 쓰지 않습니다. `nn.Linear`는 가중치를 (출력, 입력) 모양으로 두므로 W를
+        전치해서 넣습니다.""",
     )
     model = nn.Linear(4, 3, dtype=cr.float64)
     model.weight.data = cr.tensor(path[0].T)
@@ -163,10 +167,11 @@ def run(lab: Lab) -> None:
 
     lab.section("Epoch, batch, iteration", "에폭, 배치, 이터레이션")
     lab.text(
-        en="""An **epoch** is one pass over all rows. A **batch** is what goes through the network at once. An **iteration** is one
-        update of the weights. So an epoch has rows / batch iterations, rounded up: we count them.""",
-        ko="""**에폭**은 모든 행을 한 번 훑는 것, **배치**는 신경망에 한꺼번에 넣는 묶음, **이터레이션**은 가중치를 한 번 갱신하는
-        것입니다. 따라서 한 에폭은 행 수 / 배치 크기(올림)번의 이터레이션입니다. 직접 세어 봅시다.""",
+        en="""An **epoch** is one pass over all rows. A **batch** is what goes through the network at once. An
+        **iteration** is one update of the weights. So an epoch has rows / batch iterations, rounded up: we count
+        them.""",
+        ko="""**에폭**은 모든 행을 한 번 훑는 것, **배치**는 신경망에 한꺼번에 넣는 묶음, **이터레이션**은 가중치를
+        한 번 갱신하는 것입니다. 따라서 한 에폭은 행 수 / 배치 크기(올림)번의 이터레이션입니다. 직접 세어 봅시다.""",
     )
     iterations = {}
     for rows, batch in ((150, 150), (150, 50), (150, 40), (100, 4)):
@@ -189,10 +194,10 @@ def run(lab: Lab) -> None:
         measured=f"150 / 40 → {iterations[150, 40]}", holds=iterations[150, 40] == math.ceil(150 / 40),
     )  # fmt: skip
     lab.text(
-        en="""Smaller batches mean more updates for the same work, along noisier gradients. And the slide's learning rate is far
-        smaller than need be. Four runs of 200 epochs from the same start:""",
-        ko="""배치가 작을수록 같은 계산량으로 더 자주 갱신하지만, 기울기에 잡음이 섞입니다. 또 슬라이드의 학습률은 필요보다 훨씬
-        작습니다. 같은 시작점에서 200에폭씩 네 번 학습해 봅시다.""",
+        en="""Smaller batches mean more updates for the same work, along noisier gradients. And the slide's learning
+        rate is far smaller than need be. Four runs of 200 epochs from the same start:""",
+        ko="""배치가 작을수록 같은 계산량으로 더 자주 갱신하지만, 기울기에 잡음이 섞입니다. 또 슬라이드의 학습률은
+        필요보다 훨씬 작습니다. 같은 시작점에서 200에폭씩 네 번 학습해 봅시다.""",
     )
     dataset = data.TensorDataset(flowers.inputs, flowers.targets)
     runs, scores, epochs = {}, {}, lab.scale(200, quick=60)
@@ -226,12 +231,16 @@ def run(lab: Lab) -> None:
         holds=scores[0.01, 10]["loss"] < scores[0.01, 150]["loss"] < scores[0.0001, 150]["loss"] - 0.2,
     )
     lab.next(
-        en=r"""- At which epoch does the slide's run first tell 140 of the 150 flowers right? How does that change with the learning rate?
-        - The slide's code makes `b = np.zeros(10)` for three biases, and one deck prints `W = 1 * gradient` for `W -= ...`.
-          Put either slip in: which is noticed at once, and which only by its numbers?
-        - Scale the four measurements to mean 0 and deviation 1 (`data.StandardScaler`). How large may the learning rate be now?""",
-        ko=r"""- 슬라이드의 학습에서 150송이 중 140송이를 처음 맞히는 것은 몇 에폭일까요? 학습률을 바꾸면 어떻게 달라질까요?
-        - 슬라이드의 코드는 편향 세 개에 `b = np.zeros(10)`을 쓰고, 한 자료에는 `-=`이 `=`로 인쇄되어 있습니다. 둘을 각각
-          넣어 보세요. 어느 쪽이 바로 들통나고, 어느 쪽이 수치로만 드러날까요?
-        - 네 측정값을 평균 0, 표준편차 1로 맞춰 보세요(`data.StandardScaler`). 이제 학습률은 얼마까지 키울 수 있을까요?""",
+        en=r"""- At which epoch does the slide's run first tell 140 of the 150 flowers right? How does that change
+          with the learning rate?
+        - The slide's code makes `b = np.zeros(10)` for three biases, and one deck prints `W = 1 * gradient` for
+          `W -= ...`. Put either slip in: which is noticed at once, and which only by its numbers?
+        - Scale the four measurements to mean 0 and deviation 1 (`data.StandardScaler`). How large may the learning
+          rate be now?""",
+        ko=r"""- 슬라이드의 학습에서 150송이 중 140송이를 처음 맞히는 것은 몇 에폭일까요? 학습률을 바꾸면 어떻게
+          달라질까요?
+        - 슬라이드의 코드는 편향 세 개에 `b = np.zeros(10)`을 쓰고, 한 자료에는 `-=`이 `=`로 인쇄되어 있습니다. 둘을
+          각각 넣어 보세요. 어느 쪽이 바로 들통나고, 어느 쪽이 수치로만 드러날까요?
+        - 네 측정값을 평균 0, 표준편차 1로 맞춰 보세요(`data.StandardScaler`). 이제 학습률은 얼마까지 키울 수
+          있을까요?""",
     )

@@ -37,23 +37,45 @@ def bent(layer, steps=9):
         return layer(grid.reshape(-1, 2)).reshape(steps, steps, 2).numpy()
 
 
+def learn_xor(seed, moments=()):
+    """A 2-2-1 network after 200 steps of Adam, its losses, and how it was at some moments."""
+    cr.manual_seed(seed)
+    x = cr.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    targets = cr.tensor([[0.0], [1.0], [1.0], [0.0]])
+    network = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 1), nn.Sigmoid())
+    criterion = nn.BCELoss()
+    optimizer = optim.Adam(network.parameters(), lr=0.1)
+    losses, pictures, states = [], {}, {}
+    for step in range(201):
+        if step in moments:
+            line = (*network[2].weight.tolist()[0], network[2].bias.item())
+            pictures[step] = network[:2](x).numpy().copy(), bent(network[:2]), line
+            states[step] = network.state_dict()
+        optimizer.zero_grad()
+        loss = criterion(network(x), targets)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return network, losses, pictures, states
+
+
 def run(lab: Lab) -> None:
     lab.section("Two layers as matrix products", "행렬 곱으로 쓴 두 층")
     lab.text(
-        en=r"""Four rows of inputs make a matrix; a column of ones is added, so that the bias becomes one more weight. One
-        matrix product then gives the sums of all hidden units for all rows at once:
+        en=r"""Four rows of inputs make a matrix; a column of ones is added, so that the bias becomes one more
+        weight. One matrix product then gives the sums of all hidden units for all rows at once:
 
         $$S = X W, \quad H = \mathrm{step}(S)$$
 
-        and the output layer does the same with the hidden values. The weights are those of the slide: $h_1$ is an AND with
-        threshold 1.5, $h_2$ an OR with threshold 0.5.""",
-        ko=r"""입력 네 행을 행렬로 쌓고 1로 된 열을 덧붙이면 편향도 가중치 하나가 됩니다. 그러면 행렬 곱 한 번으로 모든 행, 모든
-        은닉 유닛의 합이 나옵니다.
+        and the output layer does the same with the hidden values. The weights are those of the slide: $h_1$ is an
+        AND with threshold 1.5, $h_2$ an OR with threshold 0.5.""",
+        ko=r"""입력 네 행을 행렬로 쌓고 1로 된 열을 덧붙이면 편향도 가중치 하나가 됩니다. 그러면 행렬 곱 한 번으로
+        모든 행, 모든 은닉 유닛의 합이 나옵니다.
 
         $$S = X W, \quad H = \mathrm{step}(S)$$
 
-        출력층도 은닉층의 값에 같은 일을 합니다. 가중치는 슬라이드의 것입니다. $h_1$은 문턱값이 1.5인 AND, $h_2$는 문턱값이
-        0.5인 OR입니다.""",
+        출력층도 은닉층의 값에 같은 일을 합니다. 가중치는 슬라이드의 것입니다. $h_1$은 문턱값이 1.5인 AND, $h_2$는
+        문턱값이 0.5인 OR입니다.""",
     )
     x = cr.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     targets = cr.tensor([[0.0], [1.0], [1.0], [0.0]])
@@ -80,12 +102,12 @@ def run(lab: Lab) -> None:
 
     lab.section("From the input plane to the hidden plane", "입력 평면에서 은닉 평면으로")
     lab.text(
-        en=r"""Look at the hidden values as points of a plane of their own. Each hidden unit draws one line in the input plane
-        and says on which side of it a point lies. The four corners become three points: (0, 1) and (1, 0) lie on the same
-        sides of both lines, so they **meet**. In the hidden plane one line is enough.""",
-        ko=r"""은닉층의 값도 평면 위의 점으로 볼 수 있습니다. 은닉 유닛은 입력 평면에 직선을 하나씩 긋고, 점이 그 직선의 어느 쪽에
-        있는지를 알려 줍니다. 네 꼭짓점은 세 점이 됩니다. (0, 1)과 (1, 0)은 두 직선에 대해 같은 쪽에 있으므로 한 점에서
-        **만납니다**. 은닉 평면에서는 직선 하나로 충분합니다.""",
+        en=r"""Look at the hidden values as points of a plane of their own. Each hidden unit draws one line in the
+        input plane and says on which side of it a point lies. The four corners become three points: (0, 1) and (1,
+        0) lie on the same sides of both lines, so they **meet**. In the hidden plane one line is enough.""",
+        ko=r"""은닉층의 값도 평면 위의 점으로 볼 수 있습니다. 은닉 유닛은 입력 평면에 직선을 하나씩 긋고, 점이 그
+        직선의 어느 쪽에 있는지를 알려 줍니다. 네 꼭짓점은 세 점이 됩니다. (0, 1)과 (1, 0)은 두 직선에 대해 같은
+        쪽에 있으므로 한 점에서 **만납니다**. 은닉 평면에서는 직선 하나로 충분합니다.""",
     )
     lab.figure(
         planes,
@@ -120,10 +142,10 @@ def run(lab: Lab) -> None:
 
     lab.section("The same network as layers", "같은 신경망을 층으로")
     lab.text(
-        en="""`nn.Linear` holds weights and bias apart, and one row of its weight belongs to one unit. With the slide's numbers put
-        in, it is the same network.""",
-        ko="""`nn.Linear`는 가중치와 편향을 따로 두며, 가중치 행렬의 한 행이 유닛 하나입니다. 슬라이드의 숫자를 넣으면 같은
-        신경망이 됩니다.""",
+        en="""`nn.Linear` holds weights and bias apart, and one row of its weight belongs to one unit. With the
+        slide's numbers put in, it is the same network.""",
+        ko="""`nn.Linear`는 가중치와 편향을 따로 두며, 가중치 행렬의 한 행이 유닛 하나입니다. 슬라이드의 숫자를
+        넣으면 같은 신경망이 됩니다.""",
     )
     network = nn.Sequential(nn.Linear(2, 2), nn.Step(), nn.Linear(2, 1), nn.Step())
     network[0].weight.data, network[0].bias.data = w[:2].T, w[2]
@@ -141,40 +163,22 @@ def run(lab: Lab) -> None:
 
     lab.section("A hidden plane that was learned", "학습으로 얻은 은닉 평면")
     lab.text(
-        en=r"""A step has no slope to follow, so learning needs a smooth unit. With **sigmoids** instead of steps the layer no
-        longer cuts the plane, it bends it. We lay a grid over the input square and watch where training takes it.
-
-        Two hidden units leave little room. From many starts the loss gets stuck near 0.35, with one corner on the wrong
-        side; seed 2 gets through.""",
-        ko=r"""계단 함수에는 따라갈 기울기가 없으므로, 학습하려면 매끄러운 활성화 함수가 필요합니다. 계단 대신 **시그모이드**를
-        쓰면 은닉층은 평면을 자르지 않고 구부립니다. 입력 정사각형에 격자를 깔고, 학습이 격자를 어디로 데려가는지 봅시다.
-
-        은닉 유닛이 둘뿐이면 여유가 없습니다. 시작점에 따라서는 꼭짓점 하나를 잘못 둔 채 손실 0.35 근처에서 멈춥니다. 시드 2는
-        끝까지 갑니다.""",
+        en=r"""A step has no slope to follow, so learning needs a smooth unit. With **sigmoids** instead of steps
+        the layer no longer cuts the plane, it bends it. We lay a grid over the input square and watch where
+        training takes it.""",
+        ko=r"""계단 함수에는 따라갈 기울기가 없으므로, 학습하려면 매끄러운 활성화 함수가 필요합니다. 계단 대신
+        **시그모이드**를 쓰면 은닉층은 평면을 자르지 않고 구부립니다. 입력 정사각형에 격자를 깔고, 학습이 격자를
+        어디로 데려가는지 봅시다.""",
     )
-    lab.code(bent)
-    cr.manual_seed(2)
-    network = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 1), nn.Sigmoid())
+    lab.code(bent, learn_xor)
+    network, losses, pictures, states = learn_xor(seed=76, moments=(0, 60, 200))
     layer = network[:2]
-    criterion = nn.BCELoss()
-    optimizer = optim.Adam(network.parameters(), lr=0.1)
-    losses, pictures, states = [], {}, {}
-    for step in range(201):
-        if step in (0, 40, 200):
-            line = (*network[2].weight.tolist()[0], network[2].bias.item())
-            pictures[step] = layer(x).numpy().copy(), bent(layer), line
-            states[step] = network.state_dict()
-        optimizer.zero_grad()
-        loss = criterion(network(x), targets)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
     answers = (network(x) > 0.5).float()
 
     lab.figure(
         planes,
         {
-            lab.say(f"after {step} steps", f"{step}번 학습한 뒤"): Plane(
+            lab.say(f"after {step} steps", f"{step}걸음 뒤"): Plane(
                 points, targets.numpy(), ["00", "01", "10", "11"], [line], grid=grid, axes=("h₁", "h₂")
             )
             for step, (points, grid, line) in pictures.items()
@@ -203,12 +207,31 @@ def run(lab: Lab) -> None:
         measured=lab.say(f"loss {losses[0]:.3f} → {losses[-1]:.5f}", f"손실 {losses[0]:.3f} → {losses[-1]:.5f}"),
         holds=separates(layer(x).detach(), targets, epochs=1000) and losses[-1] < 0.05,
     )
+    lab.text(
+        en="""Two hidden units leave little room. From many starts the loss stops near 0.35, with one corner on the
+        wrong side, and hardly moves any more:""",
+        ko="""은닉 유닛이 둘뿐이면 여유가 없습니다. 시작점에 따라서는 꼭짓점 하나를 잘못 둔 채 손실 0.35 근처에서
+        거의 움직이지 않습니다.""",
+    )
+    ends = [learn_xor(seed)[1][-1] for seed in range(20)]
+    solved = sum(end < 0.1 for end in ends)
+
+    lab.claim(
+        "Of 20 starts some solve XOR and some get stuck",
+        "시작점 20개 중 일부는 XOR를 풀고 일부는 멈춥니다",
+        measured=lab.say(
+            f"{solved} solved, {sum(0.3 < end < 0.4 for end in ends)} stuck near 0.35",
+            f"{solved}개 성공, {sum(0.3 < end < 0.4 for end in ends)}개는 0.35 근처에서 멈춤",
+        ),
+        holds=2 < solved < 18,
+    )
     lab.next(
-        en="""- How many of 20 seeds get through with two hidden units, and how many with three?
+        en="""- Give the network three hidden units. How many of the 20 starts solve XOR now?
         - Replace `nn.Sigmoid()` in the middle by `nn.ReLU()` and draw the grid again: where are its folds?
-        - Swap the two columns of `w`, or multiply a unit's weights by -1. Which other numbers must change so that the output
-          stays XOR?""",
-        ko="""- 은닉 유닛이 둘일 때 시드 20개 중 몇 번 성공할까요? 셋이면 어떨까요?
+        - Swap the two columns of `w`, or multiply a unit's weights by -1. Which other numbers must change so that
+          the output stays XOR?""",
+        ko="""- 은닉 유닛을 셋으로 늘려 보세요. 이제 시작점 20개 중 몇 개가 성공할까요?
         - 가운데의 `nn.Sigmoid()`를 `nn.ReLU()`로 바꾸고 격자를 다시 그려 보세요. 접힌 자리는 어디일까요?
-        - `w`의 두 열을 바꾸거나 한 유닛의 가중치에 -1을 곱해 보세요. 출력이 그대로 XOR이려면 다른 어떤 수를 바꿔야 할까요?""",
+        - `w`의 두 열을 바꾸거나 한 유닛의 가중치에 -1을 곱해 보세요. 출력이 그대로 XOR이려면 다른 어떤 수를 바꿔야
+          할까요?""",
     )

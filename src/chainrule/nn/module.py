@@ -111,11 +111,13 @@ class Module:
 
     def register_buffer(self, name: str, value: Tensor | None) -> None:
         """Keep a tensor that is saved with the model but not learned, such as a running mean."""
+        Changes.count += 1
         self._buffers[name] = value
         object.__setattr__(self, name, value)
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
         """Keep a parameter under a name; None keeps the name for a layer that does without."""
+        Changes.count += 1
         self._parameters[name] = value
         object.__setattr__(self, name, value)
 
@@ -128,6 +130,7 @@ class Module:
                 "an nn.Module",
                 "pass a layer object such as nn.ReLU(), not a class or a function",
             )
+        Changes.count += 1
         self._modules[name] = module
         object.__setattr__(self, name, module)
 
@@ -179,8 +182,15 @@ class Module:
 
         Returns a function that removes the hook.
         """
+        Changes.count += 1
         self._hooks.append(hook)
-        return lambda: self._hooks.remove(hook) if hook in self._hooks else None
+
+        def remove() -> None:
+            Changes.count += 1
+            if hook in self._hooks:
+                self._hooks.remove(hook)
+
+        return remove
 
     # ---- what is inside
 
@@ -299,7 +309,9 @@ class Module:
         for module in self.modules():
             if tracer is not None:
                 tracer.guard_module(module)
-            object.__setattr__(module, "training", mode)
+            if module.training is not mode:
+                Changes.count += 1
+                object.__setattr__(module, "training", mode)
         return self
 
     def eval(self) -> Self:

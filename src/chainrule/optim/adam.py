@@ -34,7 +34,8 @@ def _moments(g: Any, state: State, betas: tuple[float, float]) -> tuple[Any, Any
     """Running averages of the gradient and of its square."""
     mean, square = state["exp_avg"], state["exp_avg_sq"]
     # As one step towards g, not as beta * mean + (1 - beta) * g: PyTorch rounds this way too.
-    return mean + (g - mean) * (1 - betas[0]), square * betas[1] + g * g * (1 - betas[1])
+    to_mean, kept, to_square = (in_dtype_of(g, x) for x in (1 - betas[0], betas[1], 1 - betas[1]))
+    return mean + (g - mean) * to_mean, square * kept + g * g * to_square
 
 
 class Adam(Optimizer):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule import ops
-from chainrule.optim.memory import filled, in_dtype_of, in_float64, number
+from chainrule.optim.memory import filled, in_dtype_of, in_float64, is_zero, number
 from chainrule.optim.optimizer import Group, Optimizer, State, check_settings
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
@@ -196,7 +196,7 @@ class RMSprop(Optimizer):
             memory["grad_avg"] = mean = mean + (g - mean) * (1 - alpha)
             squares = squares - mean * mean
         step = g / (ops.sqrt(squares) + group["eps"])
-        if group["momentum"]:
+        if not is_zero(group["momentum"]):
             before = state["momentum_buffer"] if "momentum_buffer" in state else filled(p)
-            memory["momentum_buffer"] = step = before * group["momentum"] + step
+            memory["momentum_buffer"] = step = before * in_dtype_of(p, group["momentum"]) + step
         return p - step * in_dtype_of(p, group["lr"]), memory

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.tensor import Tensor
 
-__all__ = ["filled", "in_dtype_of", "in_float64", "number"]
+__all__ = ["filled", "in_dtype_of", "in_float64", "is_zero", "number"]
 
 
 def _same_kind(p: Any, array: np.ndarray[Any, Any]) -> Any:
@@ -40,6 +40,15 @@ def in_float64(value: Any) -> Any:
     (0.1, dtype('float64'))
     """
     return value if type(value) in (int, float) else value.astype(np.float64)
+
+
+def is_zero(value: Any) -> bool:
+    """Whether a setting is a Python number that switches something off; one that moves is never 0.
+
+    >>> is_zero(0), is_zero(0.9), is_zero(Tensor(0.0))
+    (True, False, False)
+    """
+    return type(value) in (int, float) and value == 0
 
 
 def in_dtype_of(p: Any, value: Any) -> Any:

@@ -126,8 +126,7 @@ class Optimizer:
     def _step_on_tensors(self) -> None:
         tracer = local.mode.tracer
         for group in self.param_groups:
-            settings = {**group, "lr": tracer.setting(group, "lr")}
-            tracer.guard_settings(self, group)
+            settings = tracer.settings_of(self, group)
             for p in group["params"]:
                 if p.grad is None:
                     continue

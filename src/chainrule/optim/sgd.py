@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.core.errors import ConfigError
-from chainrule.optim.memory import in_dtype_of
+from chainrule.optim.memory import in_dtype_of, is_zero
 from chainrule.optim.optimizer import Group, Optimizer, State, check_settings
 
 __all__ = ["SGD"]
@@ -66,8 +66,8 @@ class SGD(Optimizer):
         """One step for one parameter."""
         if group["weight_decay"]:
             g = g + p * group["weight_decay"]
-        momentum = group["momentum"]
-        if momentum:
+        if not is_zero(group["momentum"]):
+            momentum = in_dtype_of(p, group["momentum"])
             velocity = state.get("momentum_buffer")
             velocity = g if velocity is None else velocity * momentum + g * (1 - group["dampening"])
             state = {"momentum_buffer": velocity}

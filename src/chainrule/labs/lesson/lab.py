@@ -246,7 +246,6 @@ class Lab:
 
     def _instead(self, node: ast.expr) -> str | None:
         """What a student writes for a use of ``lab`` inside the code."""
-        call = isinstance(node, ast.Call)
         named = node.func if isinstance(node, ast.Call) else node
         if not (isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name) and named.value.id == "lab"):
             return None
@@ -258,7 +257,7 @@ class Lab:
             if named.attr == "say":
                 return source.text(node.args[self.lang == "ko"])
             return self._pictures if named.attr == "pictures" else None
-        return repr(getattr(self, named.attr)) if not call and named.attr in ("seed", "quick", "lang") else None
+        return repr(getattr(self, named.attr)) if named.attr in ("seed", "quick", "lang") else None
 
 
 def _joined(parts: Iterable[Part]) -> Iterator[Part]:

@@ -62,8 +62,9 @@ def curves(
             axes.set_ylabel(ylabel if i % across == 0 else "")
         drawn.pop("", None)
         if drawn:
-            across = len(labels) if sum(map(len, labels)) + 6 * len(labels) < 80 else 3
-            figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=across)
+            room = 2 * figure.get_figwidth() * 72 / style.points
+            in_a_row = len(drawn) if sum(map(len, drawn)) + 8 * len(drawn) < room else 3
+            figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=in_a_row)
     return figure
 
 
@@ -118,6 +119,8 @@ def planes(panels: Mapping[str, Plane], names: tuple[str, str] = ("0", "1"), **l
     'AND'
     """
     style = Style.of("planes", **look)
+    from matplotlib.lines import Line2D
+
     rows, across = grid_shape(len(panels), 4)
     side = {1: 30, 2: 24, 3: 18}.get(across, 14.0)
     with style.drawing(side * across, (side + 1.2) * rows + 2.0) as figure:
@@ -128,10 +131,8 @@ def planes(panels: Mapping[str, Plane], names: tuple[str, str] = ("0", "1"), **l
         same = len({plane.axes for plane in panels.values()}) == 1
         for i, axes in enumerate(every):
             axes.set_ylabel("" if same and i % across else axes.get_ylabel())
-        handles = [
-            figure.axes[0].plot([], [], linestyle="none", marker=style.marker(k), color=style.colour(k), markersize=style.pt(6))[0]
-            for k in (0, 1)
-        ]  # fmt: skip
+        dots: dict[str, Any] = {"linestyle": "none", "markersize": style.pt(6)}
+        handles = [Line2D([], [], marker=style.marker(k), color=style.colour(k), **dots) for k in (0, 1)]
         figure.legend(handles, names, loc="outside lower center", ncols=2)
     return figure
 
@@ -146,10 +147,8 @@ def _draw_plane(style: Style, axes: Axes, plane: Plane) -> None:
         grid = np.asarray(plane.grid)
         for line in [*grid, *grid.transpose(1, 0, 2)]:
             axes.plot(*line.T, color=mix(style.theme.paper, style.theme.soft, 0.5), linewidth=style.pt(0.7), zorder=1)
-    for i, line in enumerate(plane.lines):
-        last = i == len(plane.lines) - 1
-        strength = (0.25 + 0.75 * (i + 1) / len(plane.lines)) if plane.fades else 1.0
-        _draw_line(style, axes, line, ends, i, strength, shaded=last and (plane.fades or len(plane.lines) == 1), plane=plane)
+    for i in range(len(plane.lines)):
+        _draw_line(style, axes, plane, i, ends)
     for k in (0, 1):
         chosen = points[classes == k]
         axes.plot(
@@ -157,7 +156,9 @@ def _draw_plane(style: Style, axes: Axes, plane: Plane) -> None:
             markeredgecolor=style.theme.paper, zorder=4,
         )  # fmt: skip
     for point, word in _near(points, plane.words, 0.06 * float((ends[1] - ends[0]).max())):
-        axes.annotate(word, point, (0, style.pt(6)), textcoords="offset points", ha="center", va="bottom", zorder=5)
+        axes.annotate(
+            word, (point[0], point[1]), (0, style.pt(6)), textcoords="offset points", ha="center", va="bottom", zorder=5
+        )
     axes.set(xlim=ends[:, 0], ylim=ends[:, 1], xlabel=plane.axes[0], ylabel=plane.axes[1])
     axes.set_box_aspect(1)
     number_ticks(axes.xaxis, digits=3, most=4)
@@ -176,23 +177,22 @@ def _near(points: Array, words: Sequence[str], distance: float) -> list[tuple[Ar
     return merged
 
 
-def _draw_line(
-    style: Style, axes: Axes, line: tuple[float, float, float], ends: Array, i: int, strength: float, shaded: bool, plane: Plane
-) -> None:
-    """The line where w1 x1 + w2 x2 + b is 0, and the side where it is positive."""
-    w1, w2, b = (float(v) for v in line)
+def _draw_line(style: Style, axes: Axes, plane: Plane, i: int, ends: Array) -> None:
+    """The i-th line, where w1 x1 + w2 x2 + b is 0; of one line, or of the last that fades in, the positive side is shaded."""
+    w1, w2, b = (float(v) for v in plane.lines[i])
+    count = len(plane.lines)
     # The height is linear, so four corners are enough; a label needs a line of some points to stand in.
-    grid = np.stack(np.meshgrid(*np.linspace(*ends, 41 if plane.labels else 2).T), axis=-1)
-    height = grid @ [w1, w2] + b
-    if shaded and height.max() > 0:
-        axes.contourf(
-            grid[..., 0], grid[..., 1], height, levels=[0, height.max()], colors=[style.tint(1, 0.22)], zorder=0
-        )
-    if w1 or w2:
-        colour = mix(style.theme.paper, style.theme.ink, strength)
-        drawn = axes.contour(
-            grid[..., 0], grid[..., 1], height, levels=[0], colors=[colour], linestyles=[style.dashes(0 if plane.fades else i)],
-            linewidths=style.pt(1.6), zorder=2,
-        )  # fmt: skip
-        if i < len(plane.labels):
-            axes.clabel(drawn, fmt=lambda _: plane.labels[i], fontsize=style.points * 0.9, inline=True)
+    places = np.linspace(ends[0], ends[1], 41 if plane.labels else 2)
+    x, y = np.meshgrid(places[:, 0], places[:, 1])
+    height = w1 * x + w2 * y + b
+    if i == count - 1 and (count == 1 or plane.fades) and height.max() > 0:
+        axes.contourf(x, y, height, levels=[0, height.max()], colors=[style.tint(1, 0.22)], zorder=0)
+    if w1 == w2 == 0:
+        return
+    strength = 0.25 + 0.75 * (i + 1) / count if plane.fades else 1.0
+    drawn = axes.contour(
+        x, y, height, levels=[0], colors=[mix(style.theme.paper, style.theme.ink, strength)], zorder=2,
+        linestyles=[style.dashes(0 if plane.fades else i)], linewidths=style.pt(1.6),
+    )  # fmt: skip
+    if i < len(plane.labels):
+        axes.clabel(drawn, fmt=lambda _: plane.labels[i], fontsize=style.points * 0.9, inline=True)

@@ -20,11 +20,9 @@ _INLINE = re.compile(r"`([^`]+)`|\$([^$]+)\$|\*\*(.+?)\*\*|\*([^*\s][^*]*)\*", r
 def to_html(text: str) -> str:
     """All paragraphs.
 
-    >>> to_html('''Add gates *pass*:
-    ...
-    ... - `x`
-    ... - $y^2$''')
-    '<p>Add gates <em>pass</em>:</p>\\n<ul><li><code>x</code></li><li><math displaystyle="true"><msup><mi>y</mi><mn>2</mn></msup></math></li></ul>'
+    >>> print(to_html("Add gates *pass*:\\n\\n- `x`\\n- **y**"))
+    <p>Add gates <em>pass</em>:</p>
+    <ul><li><code>x</code></li><li><strong>y</strong></li></ul>
     """
     return "\n".join(_block(block) for block in re.split(r"\n\s*\n", inspect.cleandoc(text)) if block.strip())
 

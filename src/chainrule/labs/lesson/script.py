@@ -47,7 +47,9 @@ class Script:
         module = importlib.import_module(f"chainrule.labs.{key.replace('-', '_')}")
         # The docstring: title and question, each in English, then in Korean.
         parts = [" ".join(part.split()) for part in re.split(r"\n\s*\n", inspect.getdoc(module) or "")]
-        title, korean_title, question, korean_question = (part.rstrip(".") if i < 2 else part for i, part in enumerate(parts))
+        title, korean_title, question, korean_question = (
+            part.rstrip(".") if i < 2 else part for i, part in enumerate(parts)
+        )
         return cls(key, (title, korean_title), (question, korean_question), module.run)
 
     @cached_property

@@ -124,7 +124,11 @@ def _first(node: ast.stmt) -> int:
 def _of_lab(node: ast.expr) -> str:
     """``figure`` for ``lab.figure`` and ``lab.figure(...)``; empty for anything else."""
     node = node.func if isinstance(node, ast.Call) else node
-    return node.attr if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "lab" else ""
+    return (
+        node.attr
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "lab"
+        else ""
+    )
 
 
 def _presents(node: ast.stmt) -> bool:
