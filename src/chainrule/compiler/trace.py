@@ -152,7 +152,7 @@ class _Attempt:
             for slot, gradient, _ in tracer.gradients.values():
                 slot.tensor._grad = gradient
             for module, training in tracer.training.values():
-                object.__setattr__(module, "training", training)
+                module.training = training
             for setting, _ in tracer.settings.values():
                 setting.group[setting.key] = setting.original
             touched = (gradient for _, _, gradient in tracer.gradients.values() if gradient is not None)
@@ -196,7 +196,7 @@ class _Attempt:
             changed(counter, at[-1].node)
         for module, training in tracer.training.values():
             if module.training is not training:
-                tracer.deferred.append(partial(object.__setattr__, module, "training", module.training))
+                tracer.deferred.append(partial(setattr, module, "training", module.training))
                 steady = False
         for setting, _ in tracer.settings.values():
             now = setting.group[setting.key]

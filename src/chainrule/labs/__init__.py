@@ -39,8 +39,8 @@ The file is read from top to bottom::
 
 - The page shows the statements of ``run`` as they stand in the file, without those that only call ``lab``; all code blocks
   together are a program that runs by itself, and a test runs it. So compute in plain statements, then present.
-- ``lab.scale(5000, quick=500)`` gives sizes; tests run with ``quick``, in a few seconds. ``lab.pictures()`` is MNIST where it
-  is found, else the digits. ``cr.manual_seed(lab.seed)`` comes before the first random number.
+- ``lab.scale(5000, quick=500)`` gives sizes; tests run with ``quick``, in a few seconds. ``train, test = lab.pictures()``
+  is MNIST where it is found, else the digits. ``cr.manual_seed(lab.seed)`` comes before the first random number.
 - Every claim is a measurement: ``matches`` for the slide's numbers (the printed digits are the tolerance), ``claim`` for the
   rest. A claim holds in quick runs too, with room to spare on other machines. Where one fails, the lab fails.
 - ``lab.figure(function, *arguments)`` calls the function with language and theme: ``cr.show...``, ``lesson.plots``, or a

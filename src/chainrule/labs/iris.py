@@ -137,9 +137,9 @@ def run(lab: Lab) -> None:
     )  # fmt: skip
 
     lab.claim(
-        f"After {epochs} epochs it tells two thirds of the flowers right or more",
-        f"{epochs}에폭 뒤에는 꽃의 3분의 2 이상을 맞힙니다",
-        measured=lab.say(f"{right} of 150", f"150송이 중 {right}송이"), holds=right >= 100,
+        f"After {epochs} epochs it tells at least {lab.scale(100, quick=50)} of the 150 flowers right",
+        f"{epochs}에폭 뒤에는 150송이 중 {lab.scale(100, quick=50)}송이 이상을 맞힙니다",
+        measured=right, holds=right >= lab.scale(100, quick=50),
     )  # fmt: skip
 
     lab.section("The same with layers and an optimizer", "층과 옵티마이저로 쓰면")

@@ -30,6 +30,13 @@ __all__ = ["ClaimError", "Lab"]
 
 T = TypeVar("T")
 
+_NO_MNIST = (
+    "MNIST was not found, so the 8 x 8 digits that come with chainrule stand in, and the numbers differ from those of the "
+    "slides. `--data-dir` names the folder that holds MNIST.",
+    "MNIST를 찾지 못해 chainrule에 들어 있는 8 × 8 숫자 그림으로 대신합니다. 따라서 수치가 슬라이드와 다릅니다. "
+    "MNIST가 있는 폴더는 `--data-dir`로 지정합니다.",
+)
+
 #: Text in a table that reads as a number.
 _NUMERIC = re.compile(r"[-+−]?[\d.,]+(e[-+−]?\d+)?( %)?")
 
@@ -191,21 +198,22 @@ class Lab:
         """A size: of the full run, or of a quick one. A page shows it as the number that was used."""
         return quick if self.quick else full
 
-    def pictures(self) -> data.Examples:
-        """MNIST where it is found (--data-dir, CHAINRULE_DATA, the cache), else the embedded 8 x 8 digits, and a note."""
+    def pictures(self) -> tuple[data.Examples, data.Examples]:
+        """Pictures to train with and to test with: MNIST where it is found, else the 8 x 8 digits, and a note that says so.
+
+        MNIST is looked for in --data-dir, in CHAINRULE_DATA and in the cache; nothing is downloaded. Of the digits the
+        last 297 are for testing.
+        """
         try:
             examples = data.mnist(self._data_dir, download=False)
-            self._pictures = "cr.data.mnist()"
         except DataError:
-            examples = data.digits()
-            self._pictures = "cr.data.digits()"
-            self.note(
-                "MNIST was not found, so the 8 x 8 digits that come with chainrule stand in, and numbers differ from "
-                "those of the slides. `--data-dir` names the folder that holds MNIST.",
-                "MNIST를 찾지 못해 chainrule에 들어 있는 8 × 8 숫자 데이터로 대신합니다. 따라서 슬라이드의 수치와 다릅니다. "
-                "MNIST가 있는 폴더는 `--data-dir`로 지정합니다.",
-            )
-        return examples
+            self.note(*_NO_MNIST)
+            self._pictures = "cr.data.digits().take(range(1500)), cr.data.digits().take(range(1500, 1797))"
+            return data.digits().take(range(1500)), data.digits().take(range(1500, 1797))
+        folder = "" if self._data_dir is None else repr(str(self._data_dir))
+        self._pictures = f"cr.data.mnist({folder}), cr.data.mnist({folder}).test"
+        assert examples.test is not None
+        return examples, examples.test
 
     # ---- at the end
 
