@@ -95,7 +95,9 @@ def test_nothing_is_left_untranslated(name: str, lang: str) -> None:
         text = without_names(said(part))
         if text.strip():
             assert HANGUL.search(text), f"not in Korean: {said(part)}"
-    cells = [cell for part in done.parts if isinstance(part, parts.Table) for row in (part.head, *part.rows) for cell in row]
+    cells = [
+        cell for part in done.parts if isinstance(part, parts.Table) for row in (part.head, *part.rows) for cell in row
+    ]
     options = [part.option.label for part in done.parts if part.option is not None]
     words = {word for cell in [*cells, *options] for word in re.findall(r"[a-z]{3,}", without_names(cell))}
     assert not words - NAMES, f"not in Korean, and no name: {words - NAMES}"
