@@ -46,7 +46,7 @@ The file is read from top to bottom::
 - ``lab.figure(function, *arguments)`` calls the function with language and theme: ``cr.show...``, ``lesson.plots``, or a
   function ``draw_...`` of the lab's own over ``show.style``. ``with lab.option("label"):`` makes one of several views.
 - ``lab.say(en, ko)`` is a word in the lesson's language. Korean is written for Korean readers, not word for word.
-- Lines of code stay under 100 characters, a lab under 450 lines.
+- Lines of code that a page shows have at most 97 characters, a lab under 450 lines.
 '''
 
 from chainrule.labs.lesson import ClaimError, Lab, Lesson, Part, Script, parts, plain, teach

@@ -27,7 +27,7 @@ FUNCTIONS = {
     "PReLU, 0.25": nn.PReLU(dtype=cr.float64),
     "ELU": cr.elu,
     "Maxout of −x/2, x − 1": lambda x: cr.maximum(-x / 2, x - 1),
-    "softmax of x, 0, 0": lambda x: cr.softmax(cr.stack([x, 0 * x, 0 * x], axis=1), axis=1)[:, 0],
+    "softmax of x, 0, 0": lambda x: cr.softmax(cr.stack([x, 0 * x, 0 * x]), axis=0)[0],
 }
 
 # The slopes as the textbook writes them; s, t, e and p are the functions' own values.
@@ -64,7 +64,7 @@ def slope_of_chain(function, n):
 
 
 def shut_down(activation, steps):
-    """1-20-1, all hidden biases at -3 as after one step that was far too long; then good steps."""
+    """1-20-1, all hidden biases at -3, as after one far too long step; then good steps."""
     cr.manual_seed(0)
     network = nn.Sequential(nn.Linear(1, 20), activation, nn.Linear(20, 1))
     network[0].bias.data = cr.full((20,), -3.0)
@@ -289,9 +289,12 @@ def run(lab: Lab) -> None:
     )
     lab.code(shut_down)
     kinds = {
-        "ReLU": nn.ReLU(), "Leaky ReLU, 0.01": nn.LeakyReLU(0.01), "Leaky ReLU, 0.1": nn.LeakyReLU(0.1),
-        "PReLU": nn.PReLU(), "ELU": nn.ELU(),
-    }  # fmt: skip
+        "ReLU": nn.ReLU(),
+        "Leaky ReLU, 0.01": nn.LeakyReLU(0.01),
+        "Leaky ReLU, 0.1": nn.LeakyReLU(0.1),
+        "PReLU": nn.PReLU(),
+        "ELU": nn.ELU(),
+    }
     steps = lab.scale(1500, quick=800)
     runs = {name: shut_down(activation, steps) for name, activation in kinds.items()}
 

@@ -252,13 +252,19 @@ def run(lab: Lab) -> None:
     lab.code(Network)
     X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     t = np.array([[0.0], [1.0], [1.0], [0.0]])
-    W1, b1, W2, b2 = random.uniform(size=(2, 3)), np.zeros(3), random.uniform(size=(3, 1)), np.zeros(1)
+    W1, b1 = random.uniform(size=(2, 3)), np.zeros(3)
+    W2, b2 = random.uniform(size=(3, 1)), np.zeros(1)
     first, second, loss = Affine(W1, b1), Affine(W2, b2), MSE()
     network = Network(first, Sigmoid(), second, Sigmoid())
 
     loss.forward(network.forward(X), t)
     network.backward(loss.backward())
-    parameters = {"W1": (W1, first.dW), "b1": (b1, first.db), "W2": (W2, second.dW), "b2": (b2, second.db)}
+    parameters = {
+        "W1": (W1, first.dW),
+        "b1": (b1, first.db),
+        "W2": (W2, second.dW),
+        "b2": (b2, second.db),
+    }
 
     def mean_loss(W1, b1, W2, b2):
         hidden = cr.sigmoid(cr.tensor(X) @ W1 + b1)
@@ -286,7 +292,7 @@ def run(lab: Lab) -> None:
             ["", "손으로", "수치 미분과의 차이", "자동 미분과의 차이"],
         ),
         [
-            [name, "  ".join(f"{v:.4f}" for v in mine.ravel()), abs(mine - n).max(), abs(mine - a).max()]
+            [name, " ".join(f"{v:.4f}" for v in mine.ravel()), abs(mine - n).max(), abs(mine - a).max()]
             for (name, (_, mine)), n, a in zip(parameters.items(), numerical, taped, strict=True)
         ],
         digits=2,
@@ -351,7 +357,8 @@ def run(lab: Lab) -> None:
         "x (1 - x)": dout * (1 - dout),
         "0.999 y (1 - y)": 0.999 * y * (1 - y),
     }
-    relative = {rule: abs(slope - right).max() / abs(right).max() for rule, slope in mistakes.items()}
+    largest = abs(right).max()
+    relative = {rule: abs(slope - right).max() / largest for rule, slope in mistakes.items()}
 
     lab.table(
         [lab.say("rule", "규칙"), lab.say("relative difference", "상대 차이"), ""],

@@ -217,7 +217,7 @@ def run(lab: Lab) -> None:
     likelihood, cross, divergence = values = [view(h).item() for view in views.values()]
     gradients = [cr.grad(view)(h).numpy() for view in views.values()]
     entropy = -(t * cr.log(t)).sum().item()
-    ways = {name: [view(h + change * second).item() for change in grid] for name, view in views.items()}
+    ways = [[view(h + change * second).item() for change in grid] for view in views.values()]
 
     lab.table(
         [*lab.say(["view", "value"], ["이름", "값"]), *(f"$\\partial L / \\partial h_{i}$" for i in range(3))],
@@ -227,7 +227,7 @@ def run(lab: Lab) -> None:
     )  # fmt: skip
     lab.figure(
         curves,
-        {"": {name: (grid, way) for name, way in ways.items()}},
+        {"": {name: (grid, way) for name, way in zip(views, ways, strict=True)}},
         xlabel=lab.say("change of b₂", "b₂의 변화"),
         ylabel=lab.say("loss", "손실"),
         en="Curves of one shape: the lowest point is the same for all three.",

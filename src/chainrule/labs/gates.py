@@ -26,7 +26,7 @@ def perceptron(x, w, b):
 
 
 def learn(x, targets, epochs):
-    """The perceptron rule: after each row w += (t - y) x and b += t - y, until an epoch has no mistake."""
+    """The perceptron rule, w += (t - y) x after each row, until an epoch has no mistake."""
     w, b = cr.zeros(2), cr.zeros(())
     mistakes, visited = [], []
     for _ in range(epochs):

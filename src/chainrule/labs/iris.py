@@ -176,7 +176,8 @@ def run(lab: Lab) -> None:
     iterations = {}
     for rows, batch in ((150, 150), (150, 50), (150, 40), (100, 4)):
         dataset = data.TensorDataset(flowers.inputs[:rows], flowers.targets[:rows])
-        iterations[rows, batch] = sum(1 for _ in data.DataLoader(dataset, batch_size=batch, shuffle=True))
+        loader = data.DataLoader(dataset, batch_size=batch, shuffle=True)
+        iterations[rows, batch] = sum(1 for _ in loader)
 
     lab.table(
         [lab.say("rows", "행"), lab.say("batch", "배치"), lab.say("iterations an epoch, counted", "한 에폭의 이터레이션(센 값)"),

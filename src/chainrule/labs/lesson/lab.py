@@ -247,8 +247,7 @@ class Lab:
     def _frame(self) -> Any:
         """Where the script is."""
         frame = sys._getframe(1)
-        code = inspect.unwrap(self.script.run).__code__
-        while frame.f_code is not code and frame.f_back is not None:
+        while frame.f_code is not self.script.run.__code__ and frame.f_back is not None:
             frame = frame.f_back
         return frame
 

@@ -55,7 +55,7 @@ class Script:
     @cached_property
     def source(self) -> Source:
         """The text of the file."""
-        return Source(inspect.getfile(self.run))
+        return Source(inspect.getfile(self.run), self.run.__code__.co_firstlineno)
 
     def title(self, lang: str) -> str:
         """The heading of the page."""

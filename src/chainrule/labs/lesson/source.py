@@ -22,12 +22,12 @@ _Edit = tuple[int, int, str]
 
 
 class Source:
-    """The text of one lab with its syntax tree."""
+    """The text of one lab with its syntax tree; ``line`` is where its function ``run`` begins."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, line: int) -> None:
         self.bytes = Path(path).read_bytes()
         self.tree = ast.parse(self.bytes)
-        self.run = next(n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == "run")
+        self.run = next(n for n in ast.walk(self.tree) if isinstance(n, ast.FunctionDef) and n.lineno == line)
         self.lines = self.bytes.splitlines(keepends=True)
         self.starts = [0]
         for line in self.lines:
