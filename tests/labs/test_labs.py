@@ -106,7 +106,7 @@ def test_nothing_is_left_untranslated(name: str, lang: str) -> None:
 class Page(HTMLParser):
     """What a page loads, and whether its tags fit together."""
 
-    VOID = {"meta", "img", "input", "br", "source"}
+    VOID = ("meta", "img", "input", "br", "source")
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 from collections.abc import Callable
@@ -124,10 +125,8 @@ def claims(script: Write, *lines: str) -> list[parts.Claim]:
         "\nimport numpy as np\n\ndef run(lab: Lab) -> None:\n" + "\n".join(f"    lab.{line}" for line in lines)
     )
     seen: list[parts.Part] = []
-    try:
+    with contextlib.suppress(ClaimError):
         teach(toy, listen=seen.append)
-    except ClaimError:
-        pass
     return [part for part in seen if isinstance(part, parts.Claim)]
 
 
@@ -333,3 +332,11 @@ def test_errors_of_the_library_point_at_the_labs_line(script: Write) -> None:
         teach(toy)
     assert "toy" in "\n".join(caught.value.context)
     assert not isinstance(caught.value, DataError)
+
+
+def test_a_drawing_of_another_kind_is_refused(script: Write) -> None:
+    toy = script(
+        '\ndef draw_it(lang):\n    return lang\n\ndef run(lab: Lab) -> None:\n    lab.figure(draw_it, en="a", ko="ㄱ")\n'
+    )
+    with pytest.raises(ConfigError, match=r"lab\.figure\(draw_it, \.\.\.\)"):
+        teach(toy)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chainrule.core.errors import ConfigError
 from chainrule.show.backward import Backpropagation
 from chainrule.show.graph import GraphDrawing
 
@@ -23,7 +24,11 @@ def draw(
     made = drawing(*arguments, **options, lang=lang)
     if isinstance(made, GraphDrawing):
         return (made.svg,)
-    assert isinstance(made, Backpropagation)
+    if not isinstance(made, Backpropagation):
+        raise ConfigError(
+            f"lab.figure({getattr(drawing, '__name__', drawing)}, ...)", f"a {type(made).__name__}",
+            "a figure of show.style, a graph, or the steps of backpropagation", "draw it over show.style, as lesson.plots does",
+        )  # fmt: skip
     return made
 
 

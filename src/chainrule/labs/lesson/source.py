@@ -30,8 +30,8 @@ class Source:
         self.run = next(n for n in ast.walk(self.tree) if isinstance(n, ast.FunctionDef) and n.lineno == line)
         self.lines = self.bytes.splitlines(keepends=True)
         self.starts = [0]
-        for line in self.lines:
-            self.starts.append(self.starts[-1] + len(line))
+        for text in self.lines:
+            self.starts.append(self.starts[-1] + len(text))
 
     def statement(self, line: int) -> int:
         """The first line of the statement of ``run`` that a line belongs to."""
