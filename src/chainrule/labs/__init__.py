@@ -42,7 +42,8 @@ The file is read from top to bottom::
 - ``lab.scale(5000, quick=500)`` gives sizes; tests run with ``quick``, in a few seconds. ``train, test = lab.pictures()``
   is MNIST where it is found, else the digits. ``cr.manual_seed(lab.seed)`` comes before the first random number.
 - Every claim is a measurement: ``matches`` for the slide's numbers (the printed digits are the tolerance), ``agrees`` for two
-  ways to the same array, ``claim`` for the rest. A claim holds in quick runs too, with room to spare on other machines. Where one fails, the lab fails.
+  ways to the same array, ``claim`` for the rest. A claim holds in quick runs too, with room to spare on other machines.
+  Where one fails, the lab fails.
 - ``lab.figure(function, *arguments)`` calls the function with language and theme: ``cr.show...``, ``lesson.plots``, or a
   function ``draw_...`` of the lab's own over ``show.style``. ``with lab.option("label"):`` makes one of several views.
 - ``lab.say(en, ko)`` is a word in the lesson's language. Korean is written for Korean readers, not word for word.
