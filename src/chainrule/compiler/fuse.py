@@ -13,10 +13,12 @@ from chainrule.compiler.kernel import (
     Kernel,
     Linear,
     LoopKernel,
+    Nonzeros,
     ProductKernel,
     Reduce,
     Store,
     is_small_product,
+    may_be_sparse,
 )
 from chainrule.compiler.lower import Lowering, Unsupported, can_inline, flat_index, indexed
 from chainrule.compiler.program import Program
@@ -86,6 +88,9 @@ class _Fuser:
         #: The step that fills a node's buffer; -1 for what is there from the start.
         self.ready: dict[Node, int] = {}
         self.users: dict[Node, list[Node]] = {}
+        self.changed = {program.inputs[home] for home in program.carried if home is not None}
+        self.given = set(program.inputs)
+        self.lists: dict[Node, Nonzeros] = {}
 
     def run(self) -> Schedule:
         graph, names = self.program.graph, self.program.names
@@ -308,10 +313,49 @@ class _Fuser:
         kernel = ProductKernel(
             buffers[node], buffers[a], buffers[b], rows, columns, inner, ta, tb, tuple(batch),
             (_steps(node.aval, batch), _steps(a.aval, batch), _steps(b.aval, batch)),
-            buffers[start] if start is not None else None, factor,
+            buffers[start] if start is not None else None, factor, self._nonzeros(node),
         )  # fmt: skip
         self.steps.append(kernel)
         self.ready[node] = len(self.steps) - 1
+
+    def _nonzeros(self, node: Node) -> Nonzeros | None:
+        """The lists of the matrix that is data, if one is."""
+        x = self._data_of(node)
+        if x is not None and x not in self.lists:
+            lists = self.lists[x] = Nonzeros.of(self.schedule.buffers[x])
+            place = self.ready[x]
+            group = self.steps[place] if place >= 0 else None
+            lonely = x not in self.program.graph.outputs and all(self._data_of(user) is x for user in self.users[x])
+            if isinstance(group, _Group) and len(group.kernel.body) == 1 and not group.kernel.reduced and lonely:
+                lists.loop = group.kernel
+                self.steps[place] = lists
+            else:
+                self.steps.append(lists)
+        return self.lists[x] if x is not None else None
+
+    def _data_of(self, node: Node) -> Node | None:
+        """The matrix of a product that is data and may hold many zeros: x of ``x @ w``, ``x.T @ g`` or ``g.T @ x``."""
+        op: Any = node.op
+        if not isinstance(op, (MatMul, MatMulAdd)):
+            return None
+        a, b = node.inputs[1:3] if isinstance(op, MatMulAdd) else node.inputs
+        if a.aval.ndim != 2 or b.aval.ndim != 2 or (op.transpose_a and op.transpose_b) or self._done_by_loops(node):
+            return None
+        x = a if not op.transpose_a or self._is_data(a) else b
+        return x if may_be_sparse(x.aval, node.aval) and self._is_data(x) else None
+
+    def _is_data(self, node: Node) -> bool:
+        """Whether it is made number by number from what the program is given; weights, which it changes, are not."""
+        if node.op is None:
+            return bool(self.changed) and node not in self.changed
+        rest, given = [node], False
+        while rest:
+            node = rest.pop()
+            if node in self.changed or (node.op is not None and not can_inline(node)):
+                return False
+            given = given or (node in self.given and node.aval.size > 1)
+            rest += node.inputs
+        return given
 
     def _done_by_loops(self, node: Node) -> bool:
         """Whether a product of matrices is a loop kernel rather than a call of a BLAS."""

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.aval import Aval, int64
+from chainrule.core.aval import Aval, float32, int32, int64
 
 __all__ = [
-    "Apply", "Buffer", "Const", "Draw", "Expr", "Kernel", "Linear", "Load", "LoopKernel", "Place", "Position",
-    "ProductKernel", "Reduce", "Store", "is_small_product", "walk",
+    "BLOCK", "Apply", "Buffer", "Const", "Draw", "Expr", "Kernel", "Linear", "Load", "LoopKernel", "Nonzeros", "Place",
+    "Position", "ProductKernel", "Reduce", "Store", "is_small_product", "may_be_sparse", "walk",
 ]  # fmt: skip
 
 
@@ -32,6 +32,15 @@ SMALL_PRODUCT = 4096
 def is_small_product(rows: int, columns: int, inner: int) -> bool:
     """Products of a few numbers, and those with a vector, which read the matrix only once."""
     return rows * columns * inner <= SMALL_PRODUCT or min(rows, columns, inner) == 1
+
+
+def may_be_sparse(data: Aval, out: Aval) -> bool:
+    """Whether the zeros of ``data`` are worth looking for: many numbers, each met by several others."""
+    return data.ndim == 2 and data.dtype == float32 and data.size >= 1 << 12 and data.size * min(out.shape) >= 1 << 18
+
+
+#: Columns of data whose nonzero numbers are listed together: with 64 outputs their weights fit a core's first cache.
+BLOCK = 128
 
 
 class Buffer:
@@ -228,11 +237,74 @@ class LoopKernel(Kernel):
 
 
 @dataclass
+class Nonzeros(Kernel):
+    """The numbers of each row of ``x`` that are not zero: their columns and values, row after row, ``room`` for each.
+
+    ``starts`` says for each row where the columns of each block of ``BLOCK`` begin in its list, and how long it is. Where
+    ``loop`` is given, it makes the numbers, and ``x`` itself is filled only if it turns out to have few zeros.
+    """
+
+    x: Buffer
+    rows: int
+    columns: int
+    places: Buffer
+    values: Buffer
+    starts: Buffer
+    loop: LoopKernel | None = None
+
+    @classmethod
+    def of(cls, x: Buffer) -> Nonzeros:
+        """The lists of a matrix, with new buffers."""
+        rows, columns = x.aval.shape
+        room = (rows, cls.room_for(columns))
+        return cls(
+            x, rows, columns,
+            Buffer(Aval.of(room, int32), f"{x.name}_places"),
+            Buffer(Aval.of(room, float32), f"{x.name}_values"),
+            Buffer(Aval.of((rows, -(-columns // BLOCK) + 1), int32), f"{x.name}_starts"),
+        )  # fmt: skip
+
+    @staticmethod
+    def room_for(columns: int) -> int:
+        """Numbers kept free for a row: lists are written in whole vectors of 16."""
+        return 16 * (-(-columns // 16) + 1)
+
+    @property
+    def room(self) -> int:
+        """Numbers kept free for each row."""
+        return self.room_for(self.columns)
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of columns there are."""
+        return -(-self.columns // BLOCK)
+
+    def reads(self) -> Iterator[Buffer]:
+        """The data, or what it is made of."""
+        yield from [self.x] if self.loop is None else self.loop.reads()
+
+    def writes(self) -> Iterator[Buffer]:
+        """The lists, and the data where it is made here."""
+        yield from self.lists
+        if self.loop is not None:
+            yield self.x
+
+    @property
+    def lists(self) -> tuple[Buffer, Buffer, Buffer]:
+        """Places, values and starts."""
+        return self.places, self.values, self.starts
+
+    def __str__(self) -> str:
+        made = self.loop.body[0].value if self.loop is not None else f"{self.x!r}[i0, i1]"
+        return f"nonzeros {self.rows} x {self.columns}:\n    {', '.join(map(repr, self.lists))} = {made!r}"
+
+
+@dataclass
 class ProductKernel(Kernel):
     """``out = a @ b`` for matrices of ``rows x inner`` and ``inner x columns``, each read transposed or not.
 
     With ``start``, ``out = start + alpha * a @ b``. ``batch`` products follow each other; the steps say how far apart
-    their matrices are.
+    their matrices are. Where one of the matrices is data, ``nonzeros`` are its lists.
     """
 
     out: Buffer
@@ -247,11 +319,14 @@ class ProductKernel(Kernel):
     steps: tuple[tuple[int, ...], ...] = ((), (), ())
     start: Buffer | None = None
     alpha: Expr | None = None
+    nonzeros: Nonzeros | None = None
 
     def reads(self) -> Iterator[Buffer]:
-        """Both matrices, and what is added to."""
+        """Both matrices, the lists of one, and what is added to."""
         yield self.a
         yield self.b
+        if self.nonzeros is not None:
+            yield from self.nonzeros.lists
         if self.start is not None:
             yield self.start
         if isinstance(self.alpha, Load):
@@ -265,7 +340,10 @@ class ProductKernel(Kernel):
         a, b = (f"{m!r}{'.T' if t else ''}" for m, t in ((self.a, self.transpose_a), (self.b, self.transpose_b)))
         start = f"{self.start!r} + {self.alpha!r} * " if self.start is not None else ""
         times = f" {' x '.join(map(str, self.batch))} times" if self.batch else ""
-        return f"product {self.rows} x {self.inner} x {self.columns}{times}:\n    {self.out!r} = {start}{a} @ {b}"
+        lists = f" by nonzeros of {self.nonzeros.x!r}" if self.nonzeros is not None else ""
+        return (
+            f"product {self.rows} x {self.inner} x {self.columns}{times}{lists}:\n    {self.out!r} = {start}{a} @ {b}"
+        )
 
 
 def walk(root: Expr) -> Iterator[Expr]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backends.llvm.division import divide_byte
 from chainrule.backends.llvm.philox import draw_block
 from chainrule.backends.llvm.scalars import TYPES, LlvmScalars, Register, literal
+from chainrule.backends.llvm.writer import Writer
 from chainrule.compiler.decompose import ELEMENT
 from chainrule.compiler.kernel import (
     Apply,
@@ -24,10 +26,11 @@ from chainrule.compiler.kernel import (
     Position,
     Reduce,
     Store,
+    walk,
 )
-from chainrule.core.aval import bool_, float32, float64, int64
+from chainrule.core.aval import bool_, float32, float64, int64, uint8
 
-__all__ = ["LoopFunction", "collapse"]
+__all__ = ["LoopFunction"]
 
 #: What a reduction starts from, and the name of the elementwise op that goes on.
 _STARTS: dict[str, tuple[Any, Any, str]] = {
@@ -42,7 +45,11 @@ _STARTS: dict[str, tuple[Any, Any, str]] = {
 _ARITHMETIC = {"add", "subtract", "multiply", "square"}
 
 
-class LoopFunction:
+#: Bytes in a line of the cache, and how many lines of a row are asked for ahead; the rest comes by itself.
+_LINE, _MOST_LINES = 64, 16
+
+
+class LoopFunction(Writer):
     """Emits one kernel. ``text`` is the function without its name, so that equal kernels are found to be equal.
 
     The function takes one pointer for each of ``pointers`` (keys given by ``place``), which do not overlap, and
@@ -53,62 +60,45 @@ class LoopFunction:
     def __init__(
         self, kernel: LoopKernel, place: Callable[[Buffer], Any], declare: Callable[[str], None], shared: bool = False
     ) -> None:
+        super().__init__()
         self.kernel, self.place, self.shared = kernel, place, shared
         self.pointers: list[Any] = []
         self.checks: list[Place] = []
-        self._entry: list[str] = []
-        self._lines: list[str] = []
-        self._count = 0
-        self._block = "entry"
         self._counters: list[str] = []
         self._made: dict[Any, Any] = {}
-        self._scalars = LlvmScalars(self._emit, declare)
-        self._arithmetic = LlvmScalars(self._emit, declare, contract=True)
+        self._declare = declare
+        self._scalars = LlvmScalars(self.set, declare)
+        self._arithmetic = LlvmScalars(self.set, declare, contract=True)
         self._nest()
         parameters = [f"ptr noalias nocapture %p{i}" for i in range(len(self.pointers))]
         if self.checks:
             parameters.append("ptr noalias nocapture %status")
         if shared:
             parameters += ["i64 %from", "i64 %to"]
-        body = "\n".join(["entry:", *self._entry, *self._lines, "  ret void"])
-        self.text = f"({', '.join(parameters)})", body
+        self.text = f"({', '.join(parameters)})", self.body()
 
-    # ---- writing lines
-
-    def _emit(self, text: str) -> str:
-        self._count += 1
-        self._lines.append(f"  %v{self._count} = {text}")
-        return f"%v{self._count}"
-
-    def _do(self, text: str) -> None:
-        self._lines.append(f"  {text}")
-
-    def _label(self) -> str:
-        self._count += 1
-        return f"b{self._count}"
-
-    def _begin(self, label: str) -> None:
-        self._lines.append(f"{label}:")
-        self._block = label
+    # ---- loops
 
     def _loop(self, length: int, body: Callable[[], None]) -> None:
         """``body`` for each value of the next counter."""
-        head, latch, after = self._label(), self._label(), self._label()
-        before, counter = self._block, f"%i{self._count}"
-        self._do(f"br label %{head}")
-        self._begin(head)
+        head, latch, after = self.label(), self.label(), self.label()
+        before, counter = self.block, f"%i{self._count}"
+        self.do(f"br label %{head}")
+        self.begin(head)
         part = self.shared and not self._counters
         start, end = ("%from", "%to") if part else ("0", str(length))
-        self._do(f"{counter} = phi i64 [ {start}, %{before} ], [ {counter}.next, %{latch} ]")
+        self.do(f"{counter} = phi i64 [ {start}, %{before} ], [ {counter}.next, %{latch} ]")
         self._counters.append(counter)
+        if len(self._counters) == 1:
+            self._look_ahead()
         body()
         self._counters.pop()
-        self._do(f"br label %{latch}")
-        self._begin(latch)
-        self._do(f"{counter}.next = add nuw nsw i64 {counter}, 1")
-        self._do(f"{counter}.more = icmp ult i64 {counter}.next, {end}")
-        self._do(f"br i1 {counter}.more, label %{head}, label %{after}")
-        self._begin(after)
+        self.do(f"br label %{latch}")
+        self.begin(latch)
+        self.do(f"{counter}.next = add nuw nsw i64 {counter}, 1")
+        self.do(f"{counter}.more = icmp ult i64 {counter}.next, {end}")
+        self.do(f"br i1 {counter}.more, label %{head}, label %{after}")
+        self.begin(after)
 
     def _loops(self, lengths: list[int], body: Callable[[], None]) -> None:
         if 0 in lengths:
@@ -145,7 +135,7 @@ class LoopFunction:
         def nest() -> None:
             for r in reductions:
                 for slot, start in slots[id(r)]:
-                    self._do(f"store {TYPES[start.dtype]} {start}, ptr {slot}")
+                    self.do(f"store {TYPES[start.dtype]} {start}, ptr {slot}")
             self._loops(dims[outer:], inner)
             counters = list(self._counters)
             self._counters += ["0"] * (len(dims) - outer)
@@ -153,7 +143,7 @@ class LoopFunction:
                 if r.kind != "cumsum":
                     self._made.clear()
                     slot, start = slots[id(r)][-1]
-                    total = Register(self._emit(f"load {TYPES[start.dtype]}, ptr {slot}"), start.dtype)
+                    total = Register(self.set(f"load {TYPES[start.dtype]}, ptr {slot}"), start.dtype)
                     self._write(r.buffer, r.at, self._divided(r, total))
             self._counters[:] = counters
 
@@ -210,20 +200,18 @@ class LoopFunction:
             starts = [self._start(r.kind, r.buffer.aval.dtype)]
         slots = []
         for start in starts:
-            self._count += 1
-            self._entry.append(f"  %a{self._count} = alloca {TYPES[start.dtype]}")
-            slots.append((f"%a{self._count}", start))
+            slots.append((self.slot(TYPES[start.dtype]), start))
         return slots
 
     def _accumulate(self, r: Reduce, slots: list[tuple[str, Register]]) -> None:
         value = self._value(r.value)
-        before = [Register(self._emit(f"load {TYPES[s.dtype]}, ptr {slot}"), s.dtype) for slot, s in slots]
+        before = [Register(self.set(f"load {TYPES[s.dtype]}, ptr {slot}"), s.dtype) for slot, s in slots]
         if r.kind in ("argmax", "argmin"):
             after = self._extreme(r.kind, before, value)
         else:
             after = [self._combine(r, before[0], value)]
         for (slot, start), new in zip(slots, after, strict=True):
-            self._do(f"store {TYPES[start.dtype]} {new}, ptr {slot}")
+            self.do(f"store {TYPES[start.dtype]} {new}, ptr {slot}")
         if r.kind == "cumsum":
             self._write(r.buffer, r.at, after[0])
 
@@ -247,7 +235,7 @@ class LoopFunction:
             # The order of a sum is the compiler's choice, so that it can use all lanes; it is fixed by the code.
             flags = "contract" if r.kind == "cumsum" else "reassoc nsz contract"
             name = "fadd" if kind == "sum" else "fmul"
-            return Register(self._emit(f"{name} {flags} {TYPES[dtype]} {before}, {value}"), dtype)
+            return Register(self.set(f"{name} {flags} {TYPES[dtype]} {before}, {value}"), dtype)
         result: Register = ELEMENT[_STARTS[kind][2]](self._scalars, before, value)
         return result
 
@@ -271,32 +259,32 @@ class LoopFunction:
             counter = self._counters[d]
             if not step or counter == "0":
                 continue
-            term = counter if step == 1 else self._emit(f"mul nsw i64 {counter}, {step}")
-            total = term if total is None else self._emit(f"add nsw i64 {total}, {term}")
+            term = counter if step == 1 else self.set(f"mul nsw i64 {counter}, {step}")
+            total = term if total is None else self.set(f"add nsw i64 {total}, {term}")
         for expr, scale in at.values:
             value = str(self._value(expr))
-            term = value if scale == 1 else self._emit(f"mul nsw i64 {value}, {scale}")
-            total = term if total is None else self._emit(f"add nsw i64 {total}, {term}")
+            term = value if scale == 1 else self.set(f"mul nsw i64 {value}, {scale}")
+            total = term if total is None else self.set(f"add nsw i64 {total}, {term}")
         if total is None:
             return str(at.offset)
-        return total if not at.offset else self._emit(f"add nsw i64 {total}, {at.offset}")
+        return total if not at.offset else self.set(f"add nsw i64 {total}, {at.offset}")
 
     def _address(self, buffer: Buffer, at: Linear) -> str:
         kind = "i8" if buffer.aval.dtype == bool_ else TYPES[buffer.aval.dtype]
-        return self._emit(f"getelementptr inbounds {kind}, ptr {self._pointer(buffer)}, i64 {self._number(at)}")
+        return self.set(f"getelementptr inbounds {kind}, ptr {self._pointer(buffer)}, i64 {self._number(at)}")
 
     def _read(self, buffer: Buffer, address: str) -> Register:
         dtype = buffer.aval.dtype
         if dtype == bool_:
-            byte = self._emit(f"load i8, ptr {address}")
-            return Register(self._emit(f"icmp ne i8 {byte}, 0"), dtype)
-        return Register(self._emit(f"load {TYPES[dtype]}, ptr {address}"), dtype)
+            byte = self.set(f"load i8, ptr {address}")
+            return Register(self.set(f"icmp ne i8 {byte}, 0"), dtype)
+        return Register(self.set(f"load {TYPES[dtype]}, ptr {address}"), dtype)
 
     def _put(self, buffer: Buffer, address: str, value: Register) -> None:
         text, kind = str(value), TYPES[value.dtype]
         if value.dtype == bool_:
-            text, kind = self._emit(f"zext i1 {value} to i8"), "i8"
-        self._do(f"store {kind} {text}, ptr {address}")
+            text, kind = self.set(f"zext i1 {value} to i8"), "i8"
+        self.do(f"store {kind} {text}, ptr {address}")
 
     def _write(self, buffer: Buffer, at: Linear, value: Register) -> None:
         self._put(buffer, self._address(buffer, at), value)
@@ -307,6 +295,30 @@ class LoopFunction:
         if statement.add:
             value = ELEMENT["add"](self._scalars, self._read(statement.buffer, address), value)
         self._put(statement.buffer, address, value)
+
+    def _look_ahead(self) -> None:
+        """Ask for rows that are gathered by index before they are needed: where they stand, no processor can guess."""
+        kernel = self.kernel
+        if len(kernel.dims) != 2 or 0 in kernel.reduced:
+            return
+        loads = {id(e): e for s in kernel.body for e in walk(s.value) if isinstance(e, Load) and _is_gathered_row(e)}
+        if not loads:
+            return
+        lines = {key: -(-kernel.dims[1] * load.dtype.itemsize // _LINE) for key, load in loads.items()}
+        counter = self._counters[0]
+        later = self.set(f"add nuw nsw i64 {counter}, {max(4, 32 // max(lines.values()))}")
+        self._declare("declare i64 @llvm.umin.i64(i64, i64)")
+        self._declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self._counters[0] = self.set(f"call i64 @llvm.umin.i64(i64 {later}, i64 {kernel.dims[0] - 1})")
+        self._counters.append("0")
+        self._made.clear()
+        for key, load in loads.items():
+            row = self._address(load.buffer, load.at)
+            for line in range(min(lines[key], _MOST_LINES)):
+                address = self.set(f"getelementptr i8, ptr {row}, i64 {_LINE * line}")
+                self.do(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 3, i32 1)")
+        self._made.clear()
+        self._counters[:] = [counter]
 
     # ---- values
 
@@ -329,6 +341,8 @@ class LoopFunction:
             return self._drawn(expr)
         assert isinstance(expr, Apply)
         values = [self._value(i) for i in expr.inputs]
+        if expr.name == "divide" and _is_byte(expr.inputs[0]) and isinstance(expr.inputs[1], Const):
+            return divide_byte(self._scalars, values[0], expr.inputs[1].value)
         if expr.name == "cast":
             return self._scalars.cast(values[0], expr.dtype)
         scalars = self._arithmetic if expr.name in _ARITHMETIC else self._scalars
@@ -342,9 +356,9 @@ class LoopFunction:
         s = self._scalars
         index, length = self._value(expr.index), s.const(expr.length, int64)
         moved = s.select(s.lt(index, s.const(0, int64)), s.add(index, length), index)
-        inside = Register(self._emit(f"icmp ult i64 {moved}, {length}"), bool_)
-        word = Register(self._emit("load i64, ptr %status"), int64)
-        self._do(f"store i64 {s.select(inside, word, s.const(1, int64))}, ptr %status")
+        inside = Register(self.set(f"icmp ult i64 {moved}, {length}"), bool_)
+        word = Register(self.set("load i64, ptr %status"), int64)
+        self.do(f"store i64 {s.select(inside, word, s.const(1, int64))}, ptr %status")
         return s.select(inside, moved, s.const(0, int64))
 
     def _drawn(self, expr: Draw) -> Register:
@@ -358,91 +372,15 @@ class LoopFunction:
         return result
 
 
-def collapse(kernel: LoopKernel) -> LoopKernel:
-    """The same kernel with loops of length one dropped and neighbours joined where every place allows it.
-
-    Long inner loops are what vectors are made for.
-    """
-    linears: list[Linear] = []
-
-    def note(linear: Linear) -> None:
-        linears.append(linear)
-        for expr, _ in linear.values:
-            visit(expr)
-
-    seen: set[int] = set()
-
-    def visit(expr: Expr) -> None:
-        if id(expr) in seen:
-            return
-        seen.add(id(expr))
-        if isinstance(expr, (Load, Position)):
-            note(expr.at)
-        elif isinstance(expr, Place):
-            visit(expr.index)
-        elif isinstance(expr, Apply):
-            for i in expr.inputs:
-                visit(i)
-        elif isinstance(expr, Draw):
-            note(expr.block)
-            visit(expr.key)
-            visit(expr.counter)
-
-    for statement in kernel.body:
-        note(statement.at)
-        visit(statement.value)
-    if any(isinstance(s, Reduce) and s.kind in ("argmax", "argmin", "cumsum") for s in kernel.body):
-        return kernel
-    groups: list[list[int]] = []
-    for d, length in enumerate(kernel.dims):
-        if length == 1:
-            continue
-        if groups:
-            last = groups[-1][-1]
-            same = (last in kernel.reduced) == (d in kernel.reduced)
-            if same and all(x.steps[last] == x.steps[d] * length for x in linears):
-                groups[-1].append(d)
-                continue
-        groups.append([d])
-    if groups == [[d] for d in range(len(kernel.dims))]:
-        return kernel
-    return _Regrouped(kernel, groups).kernel
+def _is_gathered_row(load: Load) -> bool:
+    """Whether it reads the row of a table that an index names, one number after the other."""
+    return (
+        load.at.steps == (0, 1)
+        and bool(load.at.values)
+        and all(not x.at.steps[1] for e, _ in load.at.values for x in walk(e) if isinstance(x, (Load, Position)))
+    )
 
 
-class _Regrouped:
-    """A kernel rewritten over fewer loops; each expression is copied once."""
-
-    def __init__(self, kernel: LoopKernel, groups: list[list[int]]) -> None:
-        self.groups, self.made = groups, {}  # type: ignore[var-annotated]
-        dims = tuple(math.prod(kernel.dims[d] for d in group) for group in groups)
-        reduced = tuple(i for i, group in enumerate(groups) if group[0] in kernel.reduced)
-        self.kernel = LoopKernel(dims, reduced)
-        for s in kernel.body:
-            at, value = self.linear(s.at), self.expr(s.value)
-            if isinstance(s, Store):
-                self.kernel.body.append(Store(s.buffer, at, value, s.add))
-            else:
-                self.kernel.body.append(Reduce(s.kind, s.buffer, at, value, s.divide))
-
-    def linear(self, x: Linear) -> Linear:
-        steps = tuple(x.steps[group[-1]] for group in self.groups)
-        return Linear(x.offset, steps, tuple((self.expr(e), scale) for e, scale in x.values))
-
-    def expr(self, x: Expr) -> Expr:
-        found = self.made.get(id(x))
-        if found is None:
-            found = self.made[id(x)] = self.copy(x)
-        return found
-
-    def copy(self, x: Expr) -> Expr:
-        if isinstance(x, Load):
-            return Load(x.buffer, self.linear(x.at))
-        if isinstance(x, Position):
-            return Position(self.linear(x.at))
-        if isinstance(x, Place):
-            return Place(self.expr(x.index), x.length)
-        if isinstance(x, Apply):
-            return Apply(x.name, x.dtype, tuple(self.expr(i) for i in x.inputs))
-        if isinstance(x, Draw):
-            return Draw(x.kind, x.dtype, self.expr(x.key), self.expr(x.counter), self.linear(x.block), x.lane)
-        return x
+def _is_byte(expr: Expr) -> bool:
+    """Whether it is a byte as a floating-point number."""
+    return isinstance(expr, Apply) and expr.name == "cast" and expr.inputs[0].dtype == uint8 and expr.dtype.kind == "f"

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.backends.llvm.blas import Blas
-from chainrule.backends.llvm.loops import LoopFunction, collapse
+from chainrule.backends.llvm.collapse import collapse
+from chainrule.backends.llvm.loops import LoopFunction
 from chainrule.backends.llvm.parallel import BARRIER, Phases, ranges, shards
 from chainrule.backends.llvm.scalars import TYPES, literal
-from chainrule.compiler.kernel import Buffer, Const, Load, LoopKernel, ProductKernel
+from chainrule.backends.llvm.sparse import backward_function, fill_function, forward_function, nonzeros_function
+from chainrule.compiler.kernel import Buffer, Const, Linear, Load, LoopKernel, Nonzeros, ProductKernel, Store
 from chainrule.compiler.lower import Unsupported
 from chainrule.compiler.plan import Location, Plan
-from chainrule.core.aval import bool_, float32
+from chainrule.core.aval import Aval, bool_, float32
 
 __all__ = ["Layout", "Module", "emit"]
 
@@ -217,6 +219,9 @@ class _Emitter:
         if isinstance(kernel, ProductKernel):
             self._product(kernel)
             return
+        if isinstance(kernel, Nonzeros):
+            self._nonzeros(kernel)
+            return
         where: dict[str, str] = {}
 
         def place(buffer: Buffer) -> str:
@@ -229,20 +234,18 @@ class _Emitter:
         # layers of different sizes share one function and LLVM has less to compile.
         inline = self.small
         by_range = not inline and bool(kernel.dims) and 0 not in kernel.reduced and 0 not in kernel.dims
-        function = LoopFunction(kernel, place, lambda line: self.declared.setdefault(line), by_range)
-        key = (*function.text, inline)
-        name = self.functions.setdefault(key, f"kernel{len(self.functions)}")
+        function = LoopFunction(kernel, place, self._declare, by_range)
+        name = self.functions.setdefault((*function.text, inline), f"kernel{len(self.functions)}")
         arguments = [f"ptr {p}" for p in function.pointers]
         if function.checks:
             arguments.append(f"ptr {self._entry(self.layout.status)}")
-        if parts == 1:
-            arguments += [f"i64 {bound}" for bound in ((0, kernel.dims[0]) if by_range else ())]
+        if by_range:
+            self._in_parts(function.text, arguments, kernel.dims[0], parts)
+        else:
             self.body.append(f"  call void @{name}({', '.join(arguments)})")
-            return
-        assert self.phases is not None
-        for start, end in ranges(kernel.dims[0], parts):
-            part = ", ".join([*arguments, f"i64 {start}", f"i64 {end}"])
-            self.phases.part([f"  call void @{name}({part})"], parts)
+
+    def _declare(self, line: str) -> None:
+        self.declared[line] = None
 
     def _copy(self, source: str, target: str, buffer: Buffer) -> None:
         size = buffer.aval.size * buffer.aval.dtype.itemsize
@@ -268,6 +271,9 @@ class _Emitter:
                 if self.phases is not None:
                     self.phases.begin(shards(kernel) > 1)
             alpha = self._scalar(kernel.alpha)
+        if kernel.nonzeros is not None:
+            self._sparse_product(kernel, function, alpha)
+            return
         m, n, k = kernel.rows, kernel.columns, kernel.inner
         lead_a, lead_b = (m if kernel.transpose_a else k), (k if kernel.transpose_b else n)
         count = 1
@@ -302,6 +308,50 @@ class _Emitter:
                 assert self.phases is not None
                 self.phases.part(lines, parts)
 
+    def _nonzeros(self, kernel: Nonzeros) -> None:
+        """The lists; then, all rows known, the data itself if it will be wanted."""
+        parts = shards(kernel)
+        arguments = [f"ptr {self._at(self.plan.where[b], b)}" for b in (kernel.x, *kernel.lists)]
+        if kernel.loop is None:
+            self._in_parts(nonzeros_function(kernel, self._declare), arguments, kernel.rows, parts)
+            return
+        row = Buffer(Aval.of((kernel.columns,), float32), "row")
+        loop = LoopKernel(kernel.loop.dims, (), [Store(row, Linear(0, (0, 1)), kernel.loop.body[0].value)])
+        made = LoopFunction(
+            loop, lambda b: "%row" if b is row else self._at(self.plan.where[b], b), self._declare, True
+        )
+        maker = self.functions.setdefault((*made.text, False), f"kernel{len(self.functions)}")
+        pointers = made.pointers + [self._entry(self.layout.status)] * bool(made.checks)
+        names = [pointer if pointer == "%row" else f"%q{i}" for i, pointer in enumerate(pointers)]
+        arguments += [f"ptr {pointer}" for pointer in pointers if pointer != "%row"]
+        self._in_parts(nonzeros_function(kernel, self._declare, maker, names), arguments, kernel.rows, parts)
+        if self.phases is not None:
+            self.phases.begin(parts > 1)
+        self._in_parts(fill_function(kernel, self._declare), arguments[:4], kernel.rows, parts)
+
+    def _sparse_product(self, kernel: ProductKernel, blas: str, alpha: str) -> None:
+        """Through the lists of the data, or by a BLAS where they are long."""
+        assert kernel.nonzeros is not None and self.blas is not None
+        x = kernel.nonzeros.x
+        make, rounds = (
+            (backward_function, kernel.nonzeros.blocks) if kernel.transpose_a else (forward_function, kernel.rows)
+        )
+        function = make(kernel, self._declare, self.blas.integer)
+        buffers = (kernel.out, x, kernel.b if x is kernel.a else kernel.a, *kernel.nonzeros.lists)
+        arguments = [f"ptr {self._at(self.plan.where[b], b)}" for b in buffers]
+        self._in_parts(function, [*arguments, f"ptr {blas}", f"float {alpha}"], rounds, shards(kernel))
+
+    def _in_parts(self, function: tuple[str, str], arguments: list[str], rounds: int, parts: int) -> None:
+        """Call a function of ``from`` and ``to`` for all rounds, in so many shards."""
+        name = self.functions.setdefault((*function, False), f"kernel{len(self.functions)}")
+        if parts == 1:
+            self.body.append(f"  call void @{name}({', '.join(arguments)}, i64 0, i64 {rounds})")
+            return
+        assert self.phases is not None
+        for start, end in ranges(rounds, parts):
+            part = ", ".join([*arguments, f"i64 {start}", f"i64 {end}"])
+            self.phases.part([f"  call void @{name}({part})"], parts)
+
     def _shifted(self, lines: list[str], pointer: str, offset: int) -> str:
         if not offset:
             return pointer
@@ -324,6 +374,8 @@ def _rounds(kernel: Any) -> int:
     """How often the innermost body runs."""
     if isinstance(kernel, ProductKernel):
         return kernel.rows * kernel.columns * kernel.inner
+    if isinstance(kernel, Nonzeros):
+        return kernel.rows * kernel.columns
     rounds = 1
     for length in kernel.dims:
         rounds *= length

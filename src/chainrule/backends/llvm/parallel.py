@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from chainrule.compiler.kernel import Apply, LoopKernel, ProductKernel, Reduce, Store, walk
+from chainrule.compiler.kernel import Apply, LoopKernel, Nonzeros, ProductKernel, Reduce, Store, walk
 
 __all__ = ["BARRIER", "Phases", "ranges", "shards"]
 
@@ -18,6 +18,8 @@ _LARGE_PRODUCT, _HUGE_PRODUCT = 1 << 19, 1 << 26
 #: Scalar operations from which a loop is worth a barrier.
 _LARGE_LOOP = 1 << 18
 _LOOP_SHARDS = 16
+#: Numbers to look through from which lists of what is not zero are worth one.
+_LARGE_LIST = 1 << 16
 
 #: A barrier for ``threads`` threads: the last one to come opens it by counting up the second word. Who waits long lets
 #: others run.
@@ -65,6 +67,8 @@ def shards(kernel: Any) -> int:
         if work < _LARGE_PRODUCT or max(kernel.rows, kernel.columns) < 16:
             return 1
         return 2 if work < _HUGE_PRODUCT else 4
+    if isinstance(kernel, Nonzeros):
+        return 2 if kernel.rows * kernel.columns >= _LARGE_LIST and kernel.rows > 1 else 1
     assert isinstance(kernel, LoopKernel)
     dims = kernel.dims
     if not dims or 0 in kernel.reduced or dims[0] < _LOOP_SHARDS:
