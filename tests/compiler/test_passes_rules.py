@@ -19,6 +19,7 @@ from chainrule.compiler.passes.simplify import simplify
 from chainrule.core.apply import apply
 from chainrule.core.op import Op
 from chainrule.ops.convert import Cast
+from chainrule.ops.index import IndexAdd
 from chainrule.ops.reduce import Sum
 from chainrule.ops.shape import BroadcastTo, Reshape, Transpose
 
@@ -54,6 +55,12 @@ class Case:
     #: Rounding that is allowed, in units of the last place (0: only signs of zeros may differ); None means equal to the
     #: bit, NaN and signs included.
     ulps: float | None = None
+
+
+def log_softmax_by_hand(x: Any) -> Any:
+    """What is left of the ops' definitions after ``expand``."""
+    shifted = x - cr.max(x, 1, keepdims=True)
+    return cr.exp(shifted - cr.log(cr.sum(cr.exp(shifted), 1, keepdims=True)))
 
 
 S, M = special(12), numbers(3, 4)
@@ -96,6 +103,26 @@ CASES: dict[str, list[Case]] = {
     "add_negative": [
         Case(lambda x, y: x + (-y), (S, S[::-1].copy()), "%0 = subtract x y; return %0"),
         Case(lambda x, y: (-x) + y, (S, S[::-1].copy()), "%0 = subtract y x; return %0"),
+    ],
+    "subtract_negative_multiple": [
+        Case(lambda x, y: x - y * -2.0, (S, S[::-1].copy()), "%0 = multiply y 2; %1 = add x %0; return %1"),
+    ],
+    "exp_of_log_softmax": [
+        Case(
+            log_softmax_by_hand,
+            (M,),
+            "%0 = max[axes=(1,), keepdims=True] x; %1 = subtract x %0; %2 = exp %1; "
+            "%3 = sum[axes=(1,), keepdims=True] %2; %4 = divide %2 %3; return %4",
+            16,
+        ),
+    ],
+    "sum_of_one_a_row": [
+        Case(
+            lambda v, t: cr.sum(apply(IndexAdd.of((("array",), ("array",)), (3, 4)), v, np.arange(3), t), axis=1),
+            (M[:, 0], np.array([1, 3, 0])),
+            "return x",
+            0,
+        ),
     ],
     "subtract_negative": [Case(lambda x, y: x - (-y), (S, S[::-1].copy()), "%0 = add x y; return %0")],
     "negative_of_negative": [Case(lambda x: cr.negative(-x) * 2.0, (S,), "%0 = multiply x 2; return %0")],

@@ -83,7 +83,7 @@ _IRIS = Network((4, 3), lr=0.0001, epochs=5_000)
 _DIGITS = Network((784, 50, 10), lr=0.1, batch=100, epochs=2)
 _NORMALISED = replace(_DIGITS, batch_norm=True, optimizer="adam", lr=0.001)
 _WIDE = Network((784, 512, 512, 10), optimizer="adam", lr=0.001, batch=128, epochs=1)
-_TABLE = Network((20, 64, 32, 1), loss="mse", optimizer="adam", lr=0.002, batch=256, epochs=2)
+_TABLE = Network((20, 64, 32, 1), loss="mse", optimizer="adam", lr=0.002, batch=256, epochs=5)
 #: Full batches take the same way in a tenth of the steps, each ten times as long.
 _SHORT_XOR = replace(_XOR, lr=1.0, epochs=2_000)
 _SHORT_IRIS = replace(_IRIS, lr=0.001, epochs=500)

@@ -22,6 +22,7 @@ from chainrule.compiler.kernel import (
 )
 from chainrule.compiler.lower import Lowering, Unsupported, can_inline, flat_index, indexed
 from chainrule.compiler.program import Program
+from chainrule.compiler.rows import merge_rows
 from chainrule.core.aval import Aval, float32
 from chainrule.core.graph import Node
 from chainrule.ops.convert import Cast, StopGradient
@@ -107,7 +108,9 @@ class _Fuser:
                 self._own(node, f"t{count}")
                 count += 1
                 self._schedule(node)
-        self.schedule.kernels = [s.kernel if isinstance(s, _Group) else s for s in self.steps]
+        kernels = [s.kernel if isinstance(s, _Group) else s for s in self.steps]
+        results = (self.schedule.buffers[node] for node in graph.outputs)
+        self.schedule.kernels = merge_rows(kernels, results)
         return self.schedule
 
     def _own(self, node: Node, name: str) -> Buffer:
@@ -163,7 +166,7 @@ class _Fuser:
             self._reduction(node)
         elif isinstance(op, (ArgMax, ArgMin, CumSum)):
             self._along(node)
-        elif isinstance(op, IndexAdd):
+        elif isinstance(op, IndexAdd) and not can_inline(node):
             self._scatter(node)
         elif isinstance(op, (Uniform, Normal)):
             self._draw(node)

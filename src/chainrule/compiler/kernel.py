@@ -21,7 +21,7 @@ from chainrule.core.aval import Aval, float32, int32, int64
 
 __all__ = [
     "BLOCK", "Apply", "Buffer", "Const", "Draw", "Expr", "Kernel", "Linear", "Load", "LoopKernel", "Nonzeros", "Place",
-    "Position", "ProductKernel", "Reduce", "Store", "is_small_product", "may_be_sparse", "walk",
+    "Position", "ProductKernel", "Reduce", "RowsKernel", "Store", "is_small_product", "may_be_sparse", "walk",
 ]  # fmt: skip
 
 
@@ -234,6 +234,36 @@ class LoopKernel(Kernel):
         over = " x ".join(map(str, self.dims)) or "once"
         reduced = f" reduce {', '.join(f'i{d}' for d in self.reduced)}" if self.reduced else ""
         return "\n".join([f"loop {over}{reduced}:", *(f"    {s!r}" for s in self.body)])
+
+
+@dataclass
+class RowsKernel(Kernel):
+    """Loop kernels over the same short rows, done together row by row.
+
+    Each reads what the others made only in its own row, so those numbers need not be stored: ``inner`` are the buffers that
+    nobody else reads.
+    """
+
+    loops: list[LoopKernel]
+    inner: frozenset[Buffer] = frozenset()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.loops[0].dims[0]
+
+    def reads(self) -> Iterator[Buffer]:
+        """What comes from outside."""
+        made = {buffer for loop in self.loops for buffer in loop.writes()}
+        yield from (buffer for loop in self.loops for buffer in loop.reads() if buffer not in made)
+
+    def writes(self) -> Iterator[Buffer]:
+        """What others read."""
+        yield from (buffer for loop in self.loops for buffer in loop.writes() if buffer not in self.inner)
+
+    def __str__(self) -> str:
+        lines = [line for loop in self.loops for line in str(loop).splitlines()]
+        return "\n".join([f"{self.rows} rows:", *(f"    {line}" for line in lines)])
 
 
 @dataclass

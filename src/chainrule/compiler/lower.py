@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.compiler.decompose import ELEMENT
 from chainrule.compiler.kernel import Apply, Const, Expr, Linear, Load, Place, Position
-from chainrule.core.aval import bool_, int64
+from chainrule.compiler.patterns import is_one_a_row, is_range, is_softmax
+from chainrule.core.aval import bool_, int32, int64, uint8
 from chainrule.core.graph import Node
 from chainrule.ops.convert import Cast, StopGradient
 from chainrule.ops.index import Index
@@ -31,7 +33,7 @@ def can_inline(node: Node) -> bool:
         return False
     if isinstance(op, Reshape):
         return _adds_ones_only(node.inputs[0].aval.shape, node.aval.shape)
-    return op.family == "map" or isinstance(op, (*MOVES, Index))
+    return op.family == "map" or isinstance(op, (*MOVES, Index)) or is_one_a_row(node)
 
 
 def _adds_ones_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
@@ -95,7 +97,17 @@ class Lowering:
             value = self._aligned(node.inputs[0], index)
             return value if value.dtype == op.dtype else Apply("cast", op.dtype, (value,))
         if op is not None and op.family == "map":
-            return Apply(op.name, node.aval.dtype, tuple(self._aligned(i, index) for i in node.inputs))
+            if op.name not in ELEMENT:
+                raise Unsupported(f"rule for the op {op.name} (write its expand, and it needs none)")
+            values = tuple(self._aligned(i, index) for i in node.inputs)
+            if is_softmax(node):
+                # The sum lies between 1 and the number of classes, so one reciprocal serves a whole row.
+                reciprocal = self._once(
+                    ("reciprocal", values[1]),
+                    lambda: Apply("divide", node.aval.dtype, (Const(1, node.aval.dtype), values[1])),
+                )
+                return Apply("multiply", node.aval.dtype, (values[0], reciprocal))
+            return Apply(op.name, node.aval.dtype, values)
         (x, *_) = node.inputs
         if isinstance(op, BroadcastTo):
             return self._aligned(x, index)
@@ -117,6 +129,12 @@ class Lowering:
                 indexed(self, op.entries, x.aval.shape, [(i, i.aval.shape) for i in node.inputs[1:]], index)
             )  # fmt: skip
             return self.element(x, places)
+        if is_one_a_row(node):
+            x, _, labels = node.inputs
+            row, column = index
+            label = _place(self._aligned(labels, (row,)), node.aval.shape[1])
+            here = Apply("equal", bool_, (Position(column), label))
+            return Apply("where", x.aval.dtype, (here, self._aligned(x, (row,)), Const(0, x.aval.dtype)))
         raise Unsupported(f"{op} inside a loop")
 
     def _aligned(self, node: Node, index: Indices) -> Expr:
@@ -204,8 +222,19 @@ def indexed(
         where = tuple(
             lowering.zero if n == 1 else at for n, at in zip(own, around[len(around) - len(own) :], strict=True)
         )
-        value = lowering.element(node, where)
-        if value.dtype != int64:
-            value = Apply("cast", int64, (value,))
-        places[place] = Linear(0, lowering.zero.steps, ((Place(value, length), 1),))
+        if len(own) == 1 and own[0] <= length and is_range(node, own[0]):
+            places[place] = where[0]
+        else:
+            checked = _place(lowering.element(node, where), length)
+            places[place] = Linear(0, lowering.zero.steps, ((checked, 1),))
     return places
+
+
+def _place(index: Expr, length: int) -> Place:
+    """A checked index: in 32 bits where the axis and the numbers allow it, since vectors hold twice as many of them."""
+    wide = index.dtype == int64 or length >= 1 << 30
+    if isinstance(index, Apply) and index.name == "cast" and index.inputs[0].dtype in (int32, uint8):
+        (index,) = index.inputs
+        wide = length >= 1 << 30
+    dtype = int64 if wide else int32
+    return Place(index if index.dtype == dtype else Apply("cast", dtype, (index,)), length)

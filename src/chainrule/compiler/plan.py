@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chainrule.compiler.fuse import Schedule
-from chainrule.compiler.kernel import Buffer, Kernel, Load, LoopKernel, ProductKernel, Store, walk
+from chainrule.compiler.kernel import Buffer, Kernel, Load, LoopKernel, ProductKernel, RowsKernel, Store, walk
 from chainrule.core.graph import Node
 
 __all__ = ["Location", "Plan", "plan"]
@@ -106,6 +106,8 @@ def _in_place(kernels: list[Kernel], new: Buffer, old: Buffer, first: dict[Buffe
     kernel = kernels[begin]
     if isinstance(kernel, ProductKernel):
         return old not in (kernel.a, kernel.b)
+    if isinstance(kernel, RowsKernel):
+        return old not in kernel.reads()
     assert isinstance(kernel, LoopKernel)
     if old not in kernel.reads():
         return True

@@ -29,6 +29,8 @@ _PICK = Index.of((("array",), ("array",)))
 #: PyTorch bounds the slope of binary cross entropy by 1 / this, a float32 for both dtypes.
 _SMALLEST_VARIANCE = float(np.float32(1e-12))
 _LOWEST_LOG = -100.0
+#: By the size of a whole number in bytes.
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 4, 8)}
 
 
 def check_reduction(reduction: str, allowed: tuple[str, ...] = ("mean", "sum", "none")) -> str:
@@ -214,7 +216,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     """
     log_p, labels, shape = _rows("nll_loss", input, target)
     known = _all_classes("nll_loss", labels, log_p.shape[1], ignore_index)
-    return _class_losses(log_p, labels, shape, _class_weight(weight, log_p), None if known else ignore_index, reduction)
+    return _class_losses(log_p, labels, shape, _class_weight(weight, log_p), known, ignore_index, reduction)
 
 
 def cross_entropy(
@@ -253,8 +255,8 @@ def cross_entropy(
     if labels.ndim == 2:
         return _soft_losses(scores, labels, shape, weights, label_smoothing, reduction)
     known = _all_classes("cross_entropy", labels, scores.shape[1], ignore_index)
-    ignored = None if known else ignore_index
-    return _class_losses(ops.log_softmax(scores, 1), labels, shape, weights, ignored, reduction, label_smoothing)
+    log_p = ops.log_softmax(scores, 1)
+    return _class_losses(log_p, labels, shape, weights, known, ignore_index, reduction, label_smoothing)
 
 
 def _class_losses(
@@ -262,16 +264,22 @@ def _class_losses(
     labels: Tensor,
     shape: tuple[int, ...],
     weight: Tensor | None,
-    ignore_index: int | None,
+    known: bool | None,
+    ignore_index: int,
     reduction: str,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """``-w[t] log p[t]`` for rows of log-probabilities, with what is ignored as zeros; the mean is by weight."""
+    """``-w[t] log p[t]`` for rows of log-probabilities, with what is ignored as zeros; the mean is by weight.
+
+    ``known`` says whether all labels are classes that count, as ``_all_classes`` does.
+    """
     check_reduction(reduction)
     counted = None
-    if ignore_index is not None:
+    if not known:
         labels = labels.astype(int64)
         counted = labels != ignore_index
+        if known is None:  # a negative label would count from the last class; one beyond the classes is refused
+            labels = ops.where(labels < 0, log_p.shape[1], labels)
         labels = ops.where(counted, labels, 0)
     losses, share = -_pick(log_p, labels), None
     if weight is not None:
@@ -354,13 +362,22 @@ def _classes_last(x: Tensor) -> Tensor:
     return x.permute(0, *range(2, x.ndim), 1).reshape(-1, x.shape[1])
 
 
-def _all_classes(name: str, labels: Tensor, count: int, ignore_index: int) -> bool:
-    """Whether every label is known to be a class that counts; an error if one is neither a class nor ignored."""
-    values = labels.node.value
-    if values is None or local.mode.tracer is not None:  # the numbers of a later call may be others
-        return False
+def _all_classes(name: str, labels: Tensor, count: int, ignore_index: int) -> bool | None:
+    """Whether every label is a class that counts; None where that is not known before a compiled function runs.
+
+    An error if a label is neither a class nor ignored.
+    """
+    check = functools.partial(_check_classes, name, count, ignore_index)
+    tracer = local.mode.tracer
+    if tracer is not None:  # the numbers of a later call may be others
+        known: bool | None = tracer.known(labels, "whether every label is a class", check)
+        return known
+    return check(labels.node.value)
+
+
+def _check_classes(name: str, count: int, ignore_index: int, values: np.ndarray[Any, Any]) -> bool:
     # Read as unsigned, a negative label is a huge one: one pass finds both kinds that are out of range.
-    if not values.size or values.view(f"u{values.itemsize}").max() < count:
+    if not values.size or values.view(_UNSIGNED[values.itemsize]).max() < count:
         return not 0 <= ignore_index < count
     wrong = values[(values != ignore_index) & ((values < 0) | (values >= count))]
     if wrong.size:

@@ -5,29 +5,27 @@ import numpy as np
 
 def step(W_net1, b_net1, weight_criterion, x, t, lr):
     # forward
-    z_net1 = x @ W_net1.T + b_net1               # (6, 3)  Linear
+    z_net1 = x @ W_net1.T + b_net1        # (6, 3)  Linear
 
     shifted = z_net1 - z_net1.max(axis=1, keepdims=True)  # (6, 3)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (6, 3)
-    counted = t != -100                          # (6,)
-    labels = np.where(counted, t, 0)             # (6,)
-    rows = np.arange(6)                          # (6,)
-    picked = weight_criterion[labels]            # (6,)
+    e = np.exp(shifted)                   # (6, 3)
+    total = e.sum(axis=1, keepdims=True)  # (6, 1)
+    log_p = shifted - np.log(total)       # (6, 3)
+    rows = np.arange(6)                   # (6,)
+    picked = weight_criterion[t]          # (6,)
     u = 0.033333335 * -(log_p * weight_criterion).sum(axis=1)  # (6,)
-    u2 = np.where(counted, u - log_p[rows, labels] * picked * 0.9, 0)  # (6,)
-    total = np.where(counted, picked, 0).sum()   # ()
-    loss = u2.sum() / total                      # ()
+    total2 = picked.sum()                 # ()
+    loss = (u - log_p[rows, t] * picked * 0.9).sum() / total2  # ()
 
     # backward
-    g = np.where(counted, 1 / total, 0)          # (6,)
+    g = 1 / total2                        # ()
     placed = np.zeros((6, 3), np.float32)
-    placed[rows, labels] += -(0.9 * g * picked)  # (6, 3)
-    dlog_p = (-(0.033333335 * g))[:, None] * weight_criterion + placed  # (6, 3)
-    p = np.exp(log_p)                            # (6, 3)  softmax
+    placed[rows, t] += -0.9 * g * picked  # (6, 3)
+    dlog_p = placed - 0.033333335 * g * weight_criterion  # (6, 3)
 
-    dz_net1 = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (6, 3)
-    dW_net1 = dz_net1.T @ x                      # (3, 4)
-    db_net1 = dz_net1.sum(axis=0)                # (3,)
+    dz_net1 = dlog_p - e / total * dlog_p.sum(axis=1, keepdims=True)  # (6, 3)
+    dW_net1 = dz_net1.T @ x               # (3, 4)
+    db_net1 = dz_net1.sum(axis=0)         # (3,)
 
     # update
     W_net1 = W_net1 - lr * dW_net1

@@ -7,7 +7,9 @@ def step(W1, b1, W2, b2, x, t, lr):
     # forward
     z1 = x @ W1.T + b1                            # (6, 5)  Linear
     shifted = z1 - z1.max(axis=1, keepdims=True)  # (6, 5)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (6, 5)
+    e = np.exp(shifted)                           # (6, 5)
+    total = e.sum(axis=1, keepdims=True)          # (6, 1)
+    log_p = shifted - np.log(total)               # (6, 5)  LogSoftmax
 
     y = log_p @ W2.T + b2                         # (6, 3)  Linear
 
@@ -20,8 +22,7 @@ def step(W1, b1, W2, b2, x, t, lr):
     db2 = dy.sum(axis=0)                          # (3,)
 
     dlog_p = dy @ W2                              # (6, 5)
-    p = np.exp(log_p)                             # (6, 5)  softmax
-    dz1 = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (6, 5)
+    dz1 = dlog_p - e / total * dlog_p.sum(axis=1, keepdims=True)  # (6, 5)
     dW1 = dz1.T @ x                               # (5, 4)
     db1 = dz1.sum(axis=0)                         # (5,)
 

@@ -7,13 +7,14 @@ def step(W, b, x, y):
     # forward
     z = x @ W + b                               # (150, 3)
     shifted = z - z.max(axis=1, keepdims=True)  # (150, 3)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (150, 3)
+    e = np.exp(shifted)                         # (150, 3)
+    total = e.sum(axis=1, keepdims=True)        # (150, 1)
+    log_p = shifted - np.log(total)             # (150, 3)
     loss = -(y * log_p).sum(axis=1).mean()      # ()
 
     # backward
     dlog_p = -0.006666666666666667 * y          # (150, 3)
-    p = np.exp(log_p)                           # (150, 3)  softmax
-    dz = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (150, 3)
+    dz = dlog_p - e / total * dlog_p.sum(axis=1, keepdims=True)  # (150, 3)
     dW = x.T @ dz                               # (4, 3)
     db = dz.sum(axis=0)                         # (3,)
 

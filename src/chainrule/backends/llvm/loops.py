@@ -70,6 +70,8 @@ class LoopFunction(Writer):
         self._scalars = LlvmScalars(self.set, declare)
         self._arithmetic = LlvmScalars(self.set, declare, contract=True)
         self._nest()
+        if self.checks:
+            self._report()
         parameters = [f"ptr noalias nocapture %p{i}" for i in range(len(self.pointers))]
         if self.checks:
             parameters.append("ptr noalias nocapture %status")
@@ -254,10 +256,11 @@ class LoopFunction(Writer):
 
     def _number(self, at: Linear) -> str:
         """A linear number as an i64."""
-        total = None
+        total, offset = None, at.offset
         for d, step in enumerate(at.steps):
             counter = self._counters[d]
-            if not step or counter == "0":
+            if not step or counter.isdigit():
+                offset += step * int(counter) if step else 0
                 continue
             term = counter if step == 1 else self.set(f"mul nsw i64 {counter}, {step}")
             total = term if total is None else self.set(f"add nsw i64 {total}, {term}")
@@ -266,8 +269,8 @@ class LoopFunction(Writer):
             term = value if scale == 1 else self.set(f"mul nsw i64 {value}, {scale}")
             total = term if total is None else self.set(f"add nsw i64 {total}, {term}")
         if total is None:
-            return str(at.offset)
-        return total if not at.offset else self.set(f"add nsw i64 {total}, {at.offset}")
+            return str(offset)
+        return total if not offset else self.set(f"add nsw i64 {total}, {offset}")
 
     def _address(self, buffer: Buffer, at: Linear) -> str:
         kind = "i8" if buffer.aval.dtype == bool_ else TYPES[buffer.aval.dtype]
@@ -320,6 +323,12 @@ class LoopFunction(Writer):
         self._made.clear()
         self._counters[:] = [counter]
 
+    def _report(self) -> None:
+        """Set the status word if an index stood outside its axis."""
+        before = self.set("load i64, ptr %status")
+        outside = self.set(f"load i1, ptr {self._outside}")
+        self.do(f"store i64 {self.set(f'select i1 {outside}, i64 1, i64 {before}')}, ptr %status")
+
     # ---- values
 
     def _value(self, expr: Expr) -> Register:
@@ -350,16 +359,25 @@ class LoopFunction(Writer):
         return result
 
     def _checked(self, expr: Place) -> Register:
-        """An index outside is reported in the status word by its number, and replaced by 0."""
+        """An index outside is reported at the end, and replaced by 0."""
+        if not self.checks:
+            self._outside = self.slot("i1")
+            self._entry.append(f"  store i1 false, ptr {self._outside}")
         if not any(expr is known for known in self.checks):
             self.checks.append(expr)
         s = self._scalars
-        index, length = self._value(expr.index), s.const(expr.length, int64)
-        moved = s.select(s.lt(index, s.const(0, int64)), s.add(index, length), index)
-        inside = Register(self.set(f"icmp ult i64 {moved}, {length}"), bool_)
-        word = Register(self.set("load i64, ptr %status"), int64)
-        self.do(f"store i64 {s.select(inside, word, s.const(1, int64))}, ptr %status")
-        return s.select(inside, moved, s.const(0, int64))
+        index = self._value(expr.index)
+        zero, length = s.like(index, 0), s.like(index, expr.length)
+        moved = s.select(s.lt(index, zero), s.add(index, length), index)
+        inside = Register(self.set(f"icmp ult {TYPES[index.dtype]} {moved}, {length}"), bool_)
+        before = Register(self.set(f"load i1, ptr {self._outside}"), bool_)
+        self.do(f"store i1 {s.or_(before, s.not_(inside))}, ptr {self._outside}")
+        place = s.select(inside, moved, zero)
+        return (
+            place
+            if place.dtype == int64
+            else Register(self.set(f"zext nneg {TYPES[place.dtype]} {place} to i64"), int64)
+        )
 
     def _drawn(self, expr: Draw) -> Register:
         block = (id(expr.key), id(expr.counter), expr.block, expr.kind)

@@ -10,9 +10,20 @@ from chainrule.backends.llvm.blas import Blas
 from chainrule.backends.llvm.collapse import collapse
 from chainrule.backends.llvm.loops import LoopFunction
 from chainrule.backends.llvm.parallel import BARRIER, Phases, ranges, shards
+from chainrule.backends.llvm.rows import RowsFunction
 from chainrule.backends.llvm.scalars import TYPES, literal
 from chainrule.backends.llvm.sparse import backward_function, fill_function, forward_function, nonzeros_function
-from chainrule.compiler.kernel import Buffer, Const, Linear, Load, LoopKernel, Nonzeros, ProductKernel, Store
+from chainrule.compiler.kernel import (
+    Buffer,
+    Const,
+    Linear,
+    Load,
+    LoopKernel,
+    Nonzeros,
+    ProductKernel,
+    RowsKernel,
+    Store,
+)
 from chainrule.compiler.lower import Unsupported
 from chainrule.compiler.plan import Location, Plan
 from chainrule.core.aval import Aval, bool_, float32
@@ -233,14 +244,16 @@ class _Emitter:
         # Small programs are unrolled as a whole. Elsewhere a kernel gets its number of rounds as an argument, so that
         # layers of different sizes share one function and LLVM has less to compile.
         inline = self.small
-        by_range = not inline and bool(kernel.dims) and 0 not in kernel.reduced and 0 not in kernel.dims
-        function = LoopFunction(kernel, place, self._declare, by_range)
+        make: Any = RowsFunction if isinstance(kernel, RowsKernel) else LoopFunction
+        loops = kernel.loops if isinstance(kernel, RowsKernel) else [kernel]
+        by_range = not inline and all(k.dims and 0 not in k.reduced and 0 not in k.dims for k in loops)
+        function = make(kernel, place, self._declare, by_range)
         name = self.functions.setdefault((*function.text, inline), f"kernel{len(self.functions)}")
         arguments = [f"ptr {p}" for p in function.pointers]
         if function.checks:
             arguments.append(f"ptr {self._entry(self.layout.status)}")
         if by_range:
-            self._in_parts(function.text, arguments, kernel.dims[0], parts)
+            self._in_parts(function.text, arguments, loops[0].dims[0], parts)
         else:
             self.body.append(f"  call void @{name}({', '.join(arguments)})")
 
@@ -376,6 +389,8 @@ def _rounds(kernel: Any) -> int:
         return kernel.rows * kernel.columns * kernel.inner
     if isinstance(kernel, Nonzeros):
         return kernel.rows * kernel.columns
+    if isinstance(kernel, RowsKernel):
+        return sum(map(_rounds, kernel.loops))
     rounds = 1
     for length in kernel.dims:
         rounds *= length

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from chainrule.compiler.kernel import Apply, LoopKernel, Nonzeros, ProductKernel, Reduce, Store, walk
+from chainrule.compiler.kernel import Apply, LoopKernel, Nonzeros, ProductKernel, Reduce, RowsKernel, Store, walk
 
 __all__ = ["BARRIER", "Phases", "ranges", "shards"]
 
@@ -69,6 +69,8 @@ def shards(kernel: Any) -> int:
         return 2 if work < _HUGE_PRODUCT else 4
     if isinstance(kernel, Nonzeros):
         return 2 if kernel.rows * kernel.columns >= _LARGE_LIST and kernel.rows > 1 else 1
+    if isinstance(kernel, RowsKernel):
+        return _LOOP_SHARDS if all(shards(loop) > 1 for loop in kernel.loops) else 1
     assert isinstance(kernel, LoopKernel)
     dims = kernel.dims
     if not dims or 0 in kernel.reduced or dims[0] < _LOOP_SHARDS:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "vectors_of"]
+
+
+def vectors_of(number: int) -> str:
+    """The module's line that names the wish for vectors of so many rounds."""
+    return (
+        f'!{number} = distinct !{{!{number}, !{{!"llvm.loop.vectorize.width", i32 {number}}}, '
+        f'!{{!"llvm.loop.vectorize.enable", i1 true}}, !{{!"llvm.loop.interleave.count", i32 1}}}}'
+    )
 
 
 class Writer:
@@ -55,8 +63,11 @@ class Writer:
             total = term if total is None else self.set(f"add nsw i64 {total}, {term}")
         return total or "0"
 
-    def loop(self, start: str, end: str, body: Callable[[str], None], step: int = 1) -> None:
-        """``body(counter)`` from ``start`` to below ``end``; not at all where there is nothing between."""
+    def loop(self, start: str, end: str, body: Callable[[str], None], step: int = 1, vectors: int = 0) -> None:
+        """``body(counter)`` from ``start`` to below ``end``; not at all where there is nothing between.
+
+        ``vectors``: the number of rounds that LLVM is to do at once; it must be declared with ``vectors_of``.
+        """
         head, inside, after = self.label(), self.label(), self.label()
         counter, before = f"%i{self._count}", self.block
         self.do(f"br label %{head}")
@@ -70,7 +81,7 @@ class Writer:
         body(counter)
         self.do(f"{counter}.next = add nuw nsw i64 {counter}, {step}")
         self._lines[place] = f"  {counter} = phi i64 [ {start}, %{before} ], [ {counter}.next, %{self.block} ]"
-        self.do(f"br label %{head}")
+        self.do(f"br label %{head}{f', !llvm.loop !{vectors}' if vectors else ''}")
         self.begin(after)
 
     def when(self, condition: str, then: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:

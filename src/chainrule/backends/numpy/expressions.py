@@ -26,7 +26,7 @@ from chainrule.backends.numpy.text import (
     bound,
     call,
     literal,
-    minus,
+    negated,
     strong,
     type_name,
     unary,
@@ -93,18 +93,17 @@ def _add(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
         return binary("*", PRODUCT, Text("2"), inputs[0])
     x, y = _arithmetic(inputs, avals)
     if node.aval.dtype is not bool_:
-        if (right := minus(y)) is not None:
-            return binary("-", SUM, x, right)
-        if (left := minus(x)) is not None:
-            return binary("-", SUM, y, left)
+        if y.opposite is not None:
+            return binary("-", SUM, x, y.opposite)
+        if x.opposite is not None:
+            return binary("-", SUM, y, x.opposite)
     return binary("+", SUM, x, y)
 
 
 @writes("subtract")
 def _subtract(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
     x, y = _arithmetic(inputs, avals)
-    right = minus(y)
-    return binary("-", SUM, x, y) if right is None else binary("+", SUM, x, right)
+    return binary("-", SUM, x, y) if y.opposite is None else binary("+", SUM, x, y.opposite)
 
 
 @writes("multiply")
@@ -139,7 +138,8 @@ def _square(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
 
 @writes("negative")
 def _negative(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
-    return unary("-", inputs[0] if inputs[0].weak == "names" else strong(inputs[0], avals[0].dtype))
+    x = inputs[0] if inputs[0].weak == "names" else strong(inputs[0], avals[0].dtype)
+    return negated(x, is_float(node.aval.dtype))
 
 
 # ---- functions of one or two numbers
@@ -178,7 +178,8 @@ def _rsqrt(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
 
 @writes("sigmoid")
 def _sigmoid(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
-    return binary("/", PRODUCT, Text("1"), Text(f"(1 + {call('np.exp', unary('-', *_met(inputs, avals))).code})"))
+    (x,) = _met(inputs, avals)
+    return binary("/", PRODUCT, Text("1"), binary("+", SUM, Text("1"), call("np.exp", negated(x))))
 
 
 @writes("relu")
@@ -303,8 +304,7 @@ def _matmul_add(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Te
     c, a, b, alpha = inputs
     product = _matmul(node, (a, b), avals[1:3])
     scaled = binary("*", PRODUCT, alpha, product)
-    negated = minus(scaled)
-    return binary("+", SUM, c, scaled) if negated is None else binary("-", SUM, c, negated)
+    return binary("+", SUM, c, scaled) if scaled.opposite is None else binary("-", SUM, c, scaled.opposite)
 
 
 @writes("affine")

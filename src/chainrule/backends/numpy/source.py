@@ -225,6 +225,11 @@ class _Writer:
             for before in node.inputs:
                 if before.op is not None and self.moved[before] not in lines:
                     found[before] = min(line, found.get(before, line))
+        # The product that a pass has fused into an update stands on a line of its own again.
+        for leaf, gradient in self.given.gradient_of.items():
+            line = lines.get(self.program.gradient_of.get(leaf, leaf))
+            if gradient not in found and line is not None:
+                found[gradient] = line
         return dict(reversed(found.items()))
 
 

@@ -12,7 +12,7 @@ from chainrule.core.aval import bool_
 
 __all__ = [
     "AND", "ATOM", "COMPARE", "OR", "POWER", "PRODUCT", "SUM", "UNARY", "WIDTH", "XOR", "Text", "axes_text", "binary",
-    "bound", "call", "literal", "minus", "strong", "type_name", "unary", "wrapped",
+    "bound", "call", "literal", "negated", "strong", "type_name", "unary", "wrapped",
 ]  # fmt: skip
 
 #: How tightly Python's operators bind, from loose to tight; an atom is a name, a number, a call or an index.
@@ -32,6 +32,8 @@ class Text(NamedTuple):
     code: str
     rank: int = ATOM
     weak: str = ""
+    #: ``x`` for the text ``-x``, ``x * y`` for ``-x * y``: what a sum may subtract instead, to the same bits.
+    opposite: Text | None = None
 
 
 def bound(text: Text, rank: int) -> str:
@@ -45,17 +47,17 @@ def call(function: str, *arguments: Text | str) -> Text:
 
 
 def unary(symbol: str, x: Text) -> Text:
-    """``-x`` or ``~x``; a minus in front of a minus goes away."""
-    if symbol == "-" and x.code.startswith("-") and x.rank == UNARY:
-        return Text(x.code[1:], POWER, x.weak)
+    """``~x``."""
     return Text(symbol + bound(x, UNARY), UNARY, x.weak)
 
 
-def minus(text: Text) -> Text | None:
-    """``x`` for the text ``-x`` or ``-x * y``: what a sum may subtract instead, to the same bits."""
-    if text.code.startswith("-") and text.rank >= PRODUCT:
-        return Text(text.code[1:], text.rank, text.weak)
-    return None
+def negated(x: Text, floating: bool = True) -> Text:
+    """``-x``; a minus in front of a minus goes away, and of ``floating`` numbers ``-(2 * x)`` is ``-2 * x``."""
+    if x.opposite is not None:
+        return x.opposite
+    if floating and x.rank == PRODUCT and x.code[0].isdigit() and not x.code.startswith("0 ") and "@" not in x.code:
+        return Text("-" + x.code, PRODUCT, x.weak, x)
+    return unary("-", x)._replace(opposite=x)
 
 
 def binary(symbol: str, rank: int, left: Text, right: Text) -> Text:
@@ -65,7 +67,10 @@ def binary(symbol: str, rank: int, left: Text, right: Text) -> Text:
         return Text(f"{bound(left, OR)} {symbol} {bound(right, OR)}", rank, weak)
     if rank == POWER:
         return Text(f"{bound(left, ATOM)} ** {bound(right, UNARY)}", rank, weak)
-    return Text(f"{bound(left, rank)} {symbol} {bound(right, rank + 1)}", rank, weak)
+    opposite = None
+    if rank == PRODUCT and left.opposite is not None:
+        opposite = binary(symbol, rank, left.opposite, right)
+    return Text(f"{bound(left, rank)} {symbol} {bound(right, rank + 1)}", rank, weak, opposite)
 
 
 def type_name(dtype: np.dtype[Any]) -> str:
@@ -95,7 +100,8 @@ def literal(value: Any) -> Text:
         code = str(value.dtype.type(number))
         # The shortest digits of a float32 are read as a float64 first: nearly always, that rounds to the same float32.
         code = code if value.dtype.type(float(code)) == value else repr(number)
-    return Text(code, UNARY if code.startswith("-") else ATOM, "literal")
+    positive = Text(code.removeprefix("-"), ATOM, "literal")
+    return Text(code, UNARY, "literal", positive) if code.startswith("-") else positive
 
 
 def axes_text(axes: Sequence[int], ndim: int, keepdims: bool, keyword: str = "axis=") -> list[str]:

@@ -8,6 +8,7 @@ from chainrule.backends.numpy.text import type_name, wrapped
 from chainrule.compiler.program import Program
 from chainrule.core.aval import bool_, is_float
 from chainrule.core.graph import Node
+from chainrule.ops.arithmetic import Subtract
 from chainrule.ops.compare import Where
 from chainrule.ops.convert import Cast
 from chainrule.ops.index import Index
@@ -39,7 +40,7 @@ def usage(
     return [*lines, f"        print({', '.join(results) or state[0]})"]
 
 
-def _example(program: Program, node: Node, ranges: Mapping[Node, int]) -> str:
+def _example(program: Program, node: Node, ranges: Mapping[Node, tuple[int, int]]) -> str:
     """Numbers for one input: small weights, empty memories, and indexes that are in range."""
     aval, kind, traced = node.aval, program.kinds.get(node, "argument"), program.names[node]
     shape = str(aval.shape if aval.ndim != 1 else aval.size)
@@ -57,8 +58,8 @@ def _example(program: Program, node: Node, ranges: Mapping[Node, int]) -> str:
             return f"rng.random({shape}) < 0.5"
         if not aval.ndim:
             return f"{dtype}(0)"
-        high = ranges.get(node, 2)
-        return f"rng.integers(0, {high}, {shape}" + (")" if aval.dtype == "int64" else f", dtype={dtype})")
+        low, high = ranges.get(node, (0, 2))
+        return f"rng.integers({low}, {high}, {shape}" + (")" if aval.dtype == "int64" else f", dtype={dtype})")
     if traced.endswith("running_var"):
         return f"np.ones({shape}, {dtype})"
     if traced.endswith(("bias", "running_mean")):
@@ -68,22 +69,28 @@ def _example(program: Program, node: Node, ranges: Mapping[Node, int]) -> str:
     return f"0.1 * {drawn}" if kind == "tensor" else drawn
 
 
-def _index_ranges(program: Program) -> dict[Node, int]:
-    """For whole numbers that choose places in an array: how many places there are."""
-    ranges: dict[Node, int] = {}
+def _index_ranges(program: Program) -> dict[Node, tuple[int, int]]:
+    """For whole numbers that choose places in an array: the first place, and the one after the last."""
+    ranges: dict[Node, tuple[int, int]] = {}
+
+    def limit(node: Node, low: int, high: int) -> None:
+        known = ranges.get(node, (low, high))
+        ranges[node] = max(low, known[0]), min(high, known[1])
+
     for node in reversed(program.graph.nodes):
         if isinstance(node.op, Index):
             axis, rest = 0, iter(node.inputs[1:])
             for kind, *_ in node.op.entries:
                 if kind == "array":
-                    _limit(ranges, next(rest), node.inputs[0].aval.shape[axis])
+                    limit(next(rest), 0, node.inputs[0].aval.shape[axis])
                 axis += kind not in ("new", "rest")
-        elif isinstance(node.op, (Cast, Reshape, Where)) and node in ranges:
+        elif node not in ranges:
+            continue
+        elif isinstance(node.op, (Cast, Reshape, Where)):
             for before in node.inputs:
                 if not is_float(before.aval.dtype) and before.aval.dtype is not bool_:
-                    _limit(ranges, before, ranges[node])
+                    limit(before, *ranges[node])
+        elif isinstance(node.op, Subtract) and node.inputs[1].value is not None and not node.inputs[1].aval.ndim:
+            shift = int(node.inputs[1].value)  # classes that are counted from 1
+            limit(node.inputs[0], ranges[node][0] + shift, ranges[node][1] + shift)
     return ranges
-
-
-def _limit(ranges: dict[Node, int], node: Node, size: int) -> None:
-    ranges[node] = min(size, ranges.get(node, size))

@@ -63,7 +63,7 @@ class Loop:
         import chainrule as cr
         from chainrule import nn, optim
 
-        self.case, self.cr = case, cr
+        self.case = case
         self.model = make_model(case, arrays.weights, arrays.x.dtype == np.uint8)
         self.start = self.model.state_dict()
         self.optimizer = (optim.Adam if case.optimizer == "adam" else optim.SGD)(self.model.parameters(), lr=case.lr)
@@ -82,7 +82,7 @@ class Loop:
             return loss
 
         self.step = cr.compile(step)
-        self.outputs = cr.compile(self.model)
+        self.outputs = cr.Predictor(self.model)
 
     def reset(self) -> None:
         """Back to the initial weights, and an optimizer that remembers nothing."""
@@ -94,10 +94,7 @@ class Loop:
 
     def predict(self, x: Array) -> Array:
         """The outputs of the compiled network, in evaluation mode."""
-        if self.model.training:
-            self.model.eval()
-        outputs: Array = self.outputs(self.cr.tensor(x)).numpy()
-        return outputs
+        return self.outputs(x)
 
 
 class Fit:

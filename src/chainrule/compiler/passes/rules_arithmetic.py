@@ -100,6 +100,20 @@ def subtract_negative(build: Builder, node: Node, x: Node, y: Node) -> Node | No
     return build(Add.of(), x, y.inputs[0]) if isinstance(y.op, Negative) else None
 
 
+@rule(Subtract)
+def subtract_negative_multiple(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x - y * -2 -> x + y * 2``. Exact."""
+    if not isinstance(y.op, Multiply) or build.users[y] > 1 or not is_float(y.aval.dtype):
+        return None
+    a, b = y.inputs
+    factor = number(b)
+    if factor is None or not factor < 0:
+        return None
+    return build(
+        Add.of(), x, spread(build, build(Multiply.of(), a, build.constant(-factor, b.aval.dtype)), y.aval.shape)
+    )
+
+
 @rule(Negative)
 def negative_of_negative(build: Builder, node: Node, x: Node) -> Node | None:
     """``-(-x) -> x``. Exact."""

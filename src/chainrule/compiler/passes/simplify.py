@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # The rules are entered into their table when their files are read.
-from chainrule.compiler.passes import rules_arithmetic, rules_shape  # noqa: F401
+from chainrule.compiler.passes import rules_arithmetic, rules_shape, rules_softmax  # noqa: F401
 from chainrule.compiler.passes.rules import rules_for
 from chainrule.compiler.program import Program
 from chainrule.compiler.rewrite import Builder, rewrite
@@ -13,7 +13,7 @@ __all__ = ["simplify"]
 
 
 def simplify(program: Program) -> Program:
-    """Replace nodes by simpler ones that compute the same: the rules stand in ``rules_arithmetic`` and ``rules_shape``.
+    """Replace nodes by simpler ones that compute the same: the rules stand in the files ``rules_...``.
 
     A rule changes a result by no more than a rounding or two, and says so where it is not exact.
 
