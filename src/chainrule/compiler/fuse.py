@@ -18,11 +18,11 @@ from chainrule.compiler.kernel import (
     Reduce,
     Store,
     is_small_product,
-    may_be_sparse,
 )
 from chainrule.compiler.lower import Lowering, Unsupported, can_inline, flat_index, indexed
 from chainrule.compiler.program import Program
 from chainrule.compiler.rows import merge_rows
+from chainrule.compiler.sparse import Data
 from chainrule.core.aval import Aval, float32
 from chainrule.core.graph import Node
 from chainrule.ops.convert import Cast, StopGradient
@@ -89,8 +89,7 @@ class _Fuser:
         #: The step that fills a node's buffer; -1 for what is there from the start.
         self.ready: dict[Node, int] = {}
         self.users: dict[Node, list[Node]] = {}
-        self.changed = {program.inputs[home] for home in program.carried if home is not None}
-        self.given = set(program.inputs)
+        self.data = Data(program)
         self.lists: dict[Node, Nonzeros] = {}
 
     def run(self) -> Schedule:
@@ -158,7 +157,7 @@ class _Fuser:
 
     def _schedule(self, node: Node) -> None:
         op = node.op
-        if isinstance(op, (MatMul, MatMulAdd)):
+        if _is_product(node):
             self._product(node)
         elif isinstance(op, Einsum):
             self._einsum(node)
@@ -337,28 +336,7 @@ class _Fuser:
         return self.lists[x] if x is not None else None
 
     def _data_of(self, node: Node) -> Node | None:
-        """The matrix of a product that is data and may hold many zeros: x of ``x @ w``, ``x.T @ g`` or ``g.T @ x``."""
-        op: Any = node.op
-        if not isinstance(op, (MatMul, MatMulAdd)):
-            return None
-        a, b = node.inputs[1:3] if isinstance(op, MatMulAdd) else node.inputs
-        if a.aval.ndim != 2 or b.aval.ndim != 2 or (op.transpose_a and op.transpose_b) or self._done_by_loops(node):
-            return None
-        x = a if not op.transpose_a or self._is_data(a) else b
-        return x if may_be_sparse(x.aval, node.aval) and self._is_data(x) else None
-
-    def _is_data(self, node: Node) -> bool:
-        """Whether it is made number by number from what the program is given; weights, which it changes, are not."""
-        if node.op is None:
-            return bool(self.changed) and node not in self.changed
-        rest, given = [node], False
-        while rest:
-            node = rest.pop()
-            if node in self.changed or (node.op is not None and not can_inline(node)):
-                return False
-            given = given or (node in self.given and node.aval.size > 1)
-            rest += node.inputs
-        return given
+        return None if not _is_product(node) or self._done_by_loops(node) else self.data.factor(node)
 
     def _done_by_loops(self, node: Node) -> bool:
         """Whether a product of matrices is a loop kernel rather than a call of a BLAS."""
@@ -484,6 +462,10 @@ class _Fuser:
             self._alone(node, (whole,), (), lambda low, at: stores(low, at[0], lanes))
         if rest:
             self._alone(node, (1,), (), lambda low, at: stores(low, at[0].shifted(whole), rest))
+
+
+def _is_product(node: Node) -> bool:
+    return isinstance(node.op, (MatMul, MatMulAdd))
 
 
 def _moves_only(node: Node) -> bool:

@@ -21,7 +21,7 @@ from chainrule.core.aval import Aval, float32, int32, int64
 
 __all__ = [
     "BLOCK", "Apply", "Buffer", "Const", "Draw", "Expr", "Kernel", "Linear", "Load", "LoopKernel", "Nonzeros", "Place",
-    "Position", "ProductKernel", "Reduce", "RowsKernel", "Store", "is_small_product", "may_be_sparse", "walk",
+    "Position", "ProductKernel", "Reduce", "RowsKernel", "Store", "is_small_product", "walk",
 ]  # fmt: skip
 
 
@@ -32,11 +32,6 @@ SMALL_PRODUCT = 4096
 def is_small_product(rows: int, columns: int, inner: int) -> bool:
     """Products of a few numbers, and those with a vector, which read the matrix only once."""
     return rows * columns * inner <= SMALL_PRODUCT or min(rows, columns, inner) == 1
-
-
-def may_be_sparse(data: Aval, out: Aval) -> bool:
-    """Whether the zeros of ``data`` are worth looking for: many numbers, each met by several others."""
-    return data.ndim == 2 and data.dtype == float32 and data.size >= 1 << 12 and data.size * min(out.shape) >= 1 << 18
 
 
 #: Columns of data whose nonzero numbers are listed together: with 64 outputs their weights fit a core's first cache.
