@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.backends.llvm.scalars import literal
-from chainrule.backends.llvm.writer import Writer
+from chainrule.backends.llvm.writer import WIDE, Writer
 from chainrule.compiler.kernel import BLOCK, Nonzeros, ProductKernel
 from chainrule.core.aval import float32
 
@@ -139,6 +139,12 @@ class _Sparse(Writer):
     def fma(self, a: str, b: str, c: str, part: _Part = _WHOLE) -> str:
         kind = part.kind
         return self.set(f"call {kind} @llvm.fma.v{part.size}f32({kind} {a}, {kind} {b}, {kind} {c})")
+
+    def finish(self, adds: bool, total: str, address: str, part: _Part, lanes: str | None) -> None:
+        """Store a total, or add ``alpha`` times it to what is there."""
+        if adds:
+            total = self.fma(self.splat("float", "%alpha", part.size), total, self.take(address, part, lanes), part)
+        self.put(total, address, part, lanes)
 
     def transposed(self, rows: list[str]) -> list[str]:
         """A square of 16 x 16 numbers: blocks of 8, 4, 2 and 1 change places across its diagonal."""
@@ -324,10 +330,34 @@ class _Product(_Sparse):
         place = self.load("i32", "%places", (row, 1), (n, 1), (more, 1))
         return self.set(f"zext i32 {place} to i64"), self.load("float", "%values", (row, 1), (n, 1), (more, 1))
 
-    def squares(self, first: str, end: str, body: Callable[[str, str | None], None]) -> None:
-        """``body(first input, lanes)`` for the squares of 16 inputs of a block."""
-        whole = self.inputs % _LANES == 0
-        self.loop(first, end, lambda k: body(k, None if whole else self.below(self.set(f"sub i64 {end}, {k}"))), _LANES)
+
+def _pack() -> str:
+    """A square of 16 by 16 weights, transposed into a panel; of what lies outside there are copies and zeros."""
+    w = _Sparse(lambda line: None)
+    lanes, last = w.below("%lanes"), w.set("sub i64 %rows, 1")
+    rows = [w.take(w.at("float", "%from", (w.umin(str(r), last), "%step")), _WHOLE, lanes) for r in range(_LANES)]
+    for r, column in enumerate(w.transposed(rows)):
+        w.put(column, w.at("float", "%to", (r * _WIDTH, 1)))
+    return _internal("pack(ptr noalias %from, i64 %step, i64 %rows, i64 %lanes, ptr noalias %to)", w.body())
+
+
+def _unpack(adds: bool) -> str:
+    """A square of a panel, transposed to where it belongs."""
+    w = _Sparse(lambda line: None)
+    inside = w.below("%lanes")
+    columns = [w.take(w.at("float", "%from", (r * _WIDTH, 1))) for r in range(_LANES)]
+    for r, total in enumerate(w.transposed(columns)):
+        meant = w.set(f"icmp ult i64 {r}, %rows")
+        lanes = w.set(f"select i1 {meant}, {_BITS} {inside}, {_BITS} zeroinitializer")
+        w.finish(adds, total, w.at("float", "%to", (r, "%step")), _WHOLE, lanes)
+    name = f"unpack{'_add' * adds}"
+    return _internal(
+        f"{name}(ptr noalias %from, ptr noalias %to, i64 %step, i64 %rows, i64 %lanes, float %alpha)", w.body()
+    )
+
+
+def _internal(head: str, body: str) -> str:
+    return f"define internal void @{head} noinline nounwind {WIDE} {{\n{body}\n}}"
 
 
 def forward_function(kernel: ProductKernel, declare: Callable[[str], None], integer: str) -> Function:
@@ -361,15 +391,15 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], inte
         w.loop("%from", "%to", lambda i: row(i, j, width, b, first))
 
     def lay_out(j: str, width: int, first: str, end: str) -> None:
-        def square(k: str, lanes: str | None) -> None:
+        def square(k: str) -> None:
+            lanes = w.set(f"sub i64 {end}, {k}")
             for at in range(0, width, _LANES):
-                # Rows behind the last output are the last one again: nobody looks at them.
-                wanted = [min(at + lane, width - 1) for lane in range(_LANES)]
-                rows = [
-                    w.take(w.at("float", "%w", (j, inputs), (r * inputs, 1), (k, 1)), _WHOLE, lanes) for r in wanted
-                ]
-                for lane, column in enumerate(w.transposed(rows)):
-                    w.put(column, w.in_panel(k, first, (lane * _WIDTH + at, 1)))
+                weights, target = (
+                    w.at("float", "%w", (j, inputs), (at * inputs, 1), (k, 1)),
+                    w.in_panel(k, first, (at, 1)),
+                )
+                rows = min(width - at, _LANES)
+                w.do(f"call void @pack(ptr {weights}, i64 {inputs}, i64 {rows}, i64 {lanes}, ptr {target})")
 
         def line(k: str) -> None:
             for part in _Part.of(width):
@@ -377,7 +407,8 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], inte
                 w.put(numbers, w.in_panel(k, first, (part.at, 1)), part)
 
         if kernel.transpose_b:
-            w.squares(first, end, square)
+            declare(_pack())
+            w.loop(first, end, square, _LANES)
         else:
             w.loop(first, end, line)
 
@@ -433,7 +464,7 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
         w.clear(w.panel, 4 * BLOCK * _WIDTH)
         w.loop("0", str(w.rows), lambda i: row(i, j, width, b, first))
         if by_outputs:
-            w.squares(first, end, lambda k, some: square(k, some, j, width, first))
+            w.loop(first, end, lambda k: square(k, j, width, first, end), _LANES)
         else:
             w.loop(first, end, lambda k: line(k, j, width, first))
 
@@ -449,21 +480,18 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
 
         w.listed(i, b, add)
 
-    def finish(total: str, address: str, part: _Part, lanes: str | None) -> None:
-        if adds:
-            total = w.fma(w.splat("float", "%alpha", part.size), total, w.take(address, part, lanes), part)
-        w.put(total, address, part, lanes)
-
-    def square(k: str, lanes: str | None, j: str, width: int, first: str) -> None:
+    def square(k: str, j: str, width: int, first: str, end: str) -> None:
+        declare(_unpack(adds))
+        lanes = w.set(f"sub i64 {end}, {k}")
         for at in range(0, width, _LANES):
-            columns = [w.take(w.in_panel(k, first, (lane * _WIDTH + at, 1))) for lane in range(_LANES)]
-            for lane, total in enumerate(w.transposed(columns)[: width - at]):
-                finish(total, w.at("float", "%out", (j, inputs), ((at + lane) * inputs, 1), (k, 1)), _WHOLE, lanes)
+            panel, target = w.in_panel(k, first, (at, 1)), w.at("float", "%out", (j, inputs), (at * inputs, 1), (k, 1))
+            sizes = f"i64 {inputs}, i64 {min(width - at, _LANES)}, i64 {lanes}"
+            w.do(f"call void @unpack{'_add' * adds}(ptr {panel}, ptr {target}, {sizes}, float %alpha)")
 
     def line(k: str, j: str, width: int, first: str) -> None:
         for part in _Part.of(width):
             total = w.take(w.in_panel(k, first, (part.at, 1)), part)
-            finish(total, w.at("float", "%out", (k, outputs), (j, 1), (part.at, 1)), part, part.lanes)
+            w.finish(adds, total, w.at("float", "%out", (k, outputs), (j, 1), (part.at, 1)), part, part.lanes)
 
     w.choose(dense, sparse)
     return _parameters("%out", "%x", "%g", *_LISTS, more=_MORE), w.body()
