@@ -112,6 +112,23 @@ def run(lab: Lab) -> None:
     assert english.endswith('"loss"') and korean.endswith('name = "손실"')
 
 
+def test_output_of_the_code_stands_on_the_page_as_it_is_and_is_no_code(script: Write) -> None:
+    lesson = teach(
+        script("""
+def run(lab: Lab) -> None:
+    text = "def f(x):\\n    return x < 1  # so"
+    lab.output(text, en="A program.", ko="프로그램.", python=True)
+    lab.output("a < b:\\n  'unfinished (", en="*Words*.", ko="말.")
+""")
+    )
+    assert kinds(lesson) == ["code", "output", "output"] and len(code(lesson)) == 1
+    assert (
+        '<pre class="code"><code><b class="k">def</b> <b class="f">f</b>(x):\n    <b class="k">return</b> x &lt; '
+        '<b class="n">1</b>  <b class="c"># so</b></code></pre><figcaption>A program.</figcaption>'
+    ) in lesson.html
+    assert "<code>a &lt; b:\n  &#39;unfinished (</code></pre><figcaption><em>Words</em>.</figcaption>" in lesson.html
+
+
 def test_code_of_a_name_that_is_not_there(script: Write) -> None:
     with pytest.raises(ConfigError, match="does not define"):
         teach(script('\ndef run(lab: Lab) -> None:\n    lab.code("NOTHING")\n'))
@@ -196,6 +213,7 @@ def run(lab: Lab) -> None:
     lab.table(["a"], [[-0.0001], [2], [12.5]], decimals=2)
     lab.table([], cr.tensor([[1.0, -2.0], [0.5, 1e-9]]), digits=2)
     lab.table(["p"], [["-12.5 %"], ["3"]])
+    lab.table(["n", "w"], [["", ""], ["3", "x"]])
 """)
     )
     tables = [part for part in lesson.parts if isinstance(part, parts.Table)]
@@ -203,6 +221,7 @@ def run(lab: Lab) -> None:
     assert tables[1].rows == (("0.00",), ("2",), ("12.50",))
     assert tables[2].rows == (("1", "−2"), ("0.5", "1e−9")) and tables[2].head == ()
     assert tables[3].rows == (("−12.5 %",), ("3",)) and tables[3].right == (0,)
+    assert tables[4].rows == (("", ""), ("3", "x")) and tables[4].right == (0,), "empty cells go with either kind"
 
 
 # ---- figures, options, data
@@ -249,6 +268,34 @@ def run(lab: Lab) -> None:
     assert page.count("<fieldset") == 2 and page.count('type="radio"') == 3 and page.count('class="view"') == 3
     assert 'id="toy-1-2" checked' in page and 'id="toy-2-1" checked' in page
     assert "rate −1" in page
+
+
+def test_code_in_an_option_stays_there(script: Write) -> None:
+    lesson = teach(
+        script("""
+def double(x):
+    return 2 * x
+
+def triple(x):
+    return 3 * x
+
+def run(lab: Lab) -> None:
+    x = 1
+    for function in (double, triple):
+        with lab.option(function.__name__):
+            lab.code(function)
+    y = triple(double(x))
+    lab.claim("It is", "그렇다", measured=y, holds=y == 6)
+""")
+    )
+    code = [
+        (part.option and part.option.label, part.source.split("(")[0]) for part in lesson.parts if part.kind == "code"
+    ]
+    assert [view for view, _ in code] == [None, "double", "triple", None]
+    assert [source for _, source in code[1:]] == ["def double", "def triple", "y = triple"]
+    names: dict[str, object] = {}
+    exec(lesson.program, names)
+    assert names["y"] == 6
 
 
 def test_pictures_are_digits_where_mnist_is_not_found(

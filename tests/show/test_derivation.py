@@ -232,6 +232,12 @@ def test_a_weight_used_twice_has_both_terms() -> None:
     assert str(made["fc.weight gradient"]) == "∂L/∂W = (∂L/∂z')ᵀ h + (∂L/∂z)ᵀ x".replace("'", "′")
 
 
+def test_what_a_loss_computes_belongs_to_no_layer() -> None:
+    """A function as loss is named as a module is."""
+    made = cr.show.derivation(Net(), X, target=T, loss=lambda y, t: ((y - t) ** 2).mean(), names={})
+    assert [str(line) for line in made.forward[-3:]] == ["d = h₂ − target", "q = d²", "L = mean(q)"]
+
+
 def test_gradients_are_those_of_backward() -> None:
     net = Net()
     made = cr.show.derivation(net, X, target=T, loss=nn.MSELoss())

@@ -355,7 +355,12 @@ def test_every_kind_of_history(kind: str) -> None:
     rows = [{"epoch": 1, "loss": 3.0}, {"epoch": 2, "loss": 2.0}]
     assert curves(history(make(rows)).axes[0])["training: best 2, epoch 2"] == ([1, 2], [3.0, 2.0])
     both = history({"a": make(rows), "b": make(rows[:1])})
-    assert [label for label in curves(both.axes[0]) if label[0] != "_"] == ["a: best 2, epoch 2", "b: best 3, epoch 1"]
+    assert [t.get_text() for t in both.legends[0].get_texts()] == ["a: best 2, epoch 2", "b: best 3, epoch 1"]
+
+
+def test_one_run_keeps_its_name() -> None:
+    drawn = curves(history({"SGD": {"loss": [3.0, 2.0], "val_loss": [4.0, 5.0]}}).axes[0])
+    assert {"SGD, training", "SGD, validation: best 4, epoch 1"} <= set(drawn)
 
 
 def test_what_the_trainer_returns() -> None:
@@ -368,13 +373,43 @@ def test_what_the_trainer_returns() -> None:
 
 def test_several_runs_have_colours_markers_and_stars_of_their_own() -> None:
     runs = {name: {"loss": [1.0, b], "val_loss": [1.2, b + 0.1]} for name, b in (("SGD", 0.5), ("Adam", 0.3))}
-    axes = history(runs).axes[0]
-    legend = [t.get_text() for t in axes.get_legend().get_texts()]
-    assert legend == ["SGD: best 0.6, epoch 2", "Adam: best 0.4, epoch 2"]
-    assert axes.get_legend().get_title().get_text() == "solid: training, dashed: validation"
+    figure = history(runs)
+    axes, legend = figure.axes[0], figure.legends[0]
+    assert [t.get_text() for t in legend.get_texts()] == ["SGD: best 0.6, epoch 2", "Adam: best 0.4, epoch 2"]
+    assert legend.get_title().get_text() == "solid: training, dashed: validation"
+    assert [(h.get_color(), h.get_marker()) for h in legend.legend_handles] == [
+        (line.get_color(), line.get_marker()) for line in axes.lines if line.get_label() in runs
+    ][::2]
     assert stars(axes) == [(2, 0.6), (2, 0.4)]
     main = [line for line in axes.lines if line.get_marker() != "*"]
     assert len({(line.get_color(), line.get_marker()) for line in main}) == 2
+
+
+@pytest.mark.parametrize("metrics", [["loss"], ["loss", "accuracy"], ["loss", "accuracy", "f1", "a", "b"]])
+@pytest.mark.parametrize("longest", [3, 45, 130])
+def test_the_legend_of_several_runs_covers_nothing_and_is_not_cut_off(metrics: list[str], longest: int) -> None:
+    """However long the names are: panels keep their room, and the legend stands inside the figure, below them."""
+    runs = {
+        (f"run {k} " + "of a name of several words " * 9)[:longest] + str(k): {m: [0.9, 0.5 - k / 20] for m in metrics}
+        for k in range(6)
+    }
+    figure = history(runs)
+    box = figure.legends[0].get_window_extent()
+    assert not any(axes.get_legend() for axes in figure.axes)
+    assert min(box.x0, box.y0) >= 0 and box.x1 <= figure.bbox.x1
+    assert all(box.y1 < axes.get_tightbbox().y0 for axes in figure.axes[-1:])
+    heights = [axes.get_window_extent().height / figure.dpi * 72 / 9 for axes in figure.axes]
+    widths = [axes.get_window_extent().width / figure.dpi * 72 / 9 for axes in figure.axes]
+    assert min(heights) > 14 and min(widths) > 18, "in em"
+    assert all("best" in text.get_text() for text in figure.legends[0].get_texts())
+
+
+def test_the_best_of_each_metric_stands_in_the_legend() -> None:
+    rows = {"loss": [3.0, 1.0, 2.0], "accuracy": [0.1, 0.2, 0.6], "lr": [0.1, 0.1, 0.1]}
+    labels = [t.get_text() for t in history({"a": rows, "b": rows}).legends[0].get_texts()]
+    assert labels[0] == "a: best loss 1 (epoch 2), accuracy 60.0\N{NO-BREAK SPACE}% (epoch 3)"
+    korean = history({"a": rows, "b": rows}, metrics=["loss", "lr"], lang="ko").legends[0]
+    assert [t.get_text() for t in korean.get_texts()] == ["a: 최고 손실 1 (에폭 2)", "b: 최고 손실 1 (에폭 2)"]
 
 
 def test_runs_without_validation_differ_in_line_style() -> None:

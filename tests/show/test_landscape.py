@@ -93,6 +93,35 @@ def test_thresholds_of_probabilities_scores_and_one_that_is_given() -> None:
     assert share(lambda x: np.clip(x[:, :1], 0, 1), threshold=0.9) == pytest.approx(0.25 / 1.3, abs=0.02)
 
 
+def veil(figure: Any) -> np.ndarray:
+    """How much of the paper's colour lies over each place of a map, as drawn: 0 to 1."""
+    return np.asarray(figure.axes[0].images[1].make_image(figure.canvas.get_renderer())[0])[..., 3] / 255
+
+
+def lines(figure: Any) -> list[list[float]]:
+    """The levels of the contours that are drawn."""
+    return [c.levels.tolist() for c in figure.axes[0].collections if hasattr(c, "levels")]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8])
+def test_a_probability_is_faint_near_the_threshold_and_has_no_contours(threshold: float) -> None:
+    """From left to right the output goes from 0 to 1: the veil grows up to the threshold and falls behind it."""
+    figure = boundary(lambda x: (x[:, 0] + 0.15) / 1.3, CORNERS, XOR, threshold=threshold, resolution=131)
+    row = veil(figure)[3]
+    place = int(np.flatnonzero(row == row.max()).mean())
+    assert abs(place / len(row) - threshold) < 0.03 and row.max() > 0.6 and max(row[0], row[-1]) < 0.1
+    assert (np.diff(row[:place]) >= -1e-6).all() and (np.diff(row[place + 1 :]) <= 1e-6).all()
+    assert lines(figure) == [[threshold]]
+    assert f"faint: the output is near {threshold}" in texts(figure)
+
+
+def test_other_outputs_have_no_veil() -> None:
+    score = boundary(lambda x: 3 * x[:, 0] - 1, CORNERS, XOR, resolution=20)
+    assert len(score.axes[0].images) == 1 and len(lines(score)) == 3, "the line, and contours on both sides"
+    assert len(boundary(lambda x: np.stack([x[:, 0], x[:, 1]], 1), CORNERS).axes[0].images) == 1
+    assert not any("faint" in text for text in texts(score))
+
+
 def test_class_numbers_and_tensors_may_be_returned() -> None:
     labels, points = regions(boundary(lambda x: (x[:, 0] > 0.2).astype(int) * 2, CORNERS).axes[0])
     assert np.array_equal(labels.ravel() == 2, points[:, 0] > 0.2)

@@ -55,7 +55,11 @@ from chainrule.labs.lesson import ClaimError, Lab, Lesson, Part, Script, parts, 
 __all__ = ["LABS", "ClaimError", "Lab", "Lesson", "Part", "Script", "open_lab", "parts", "plain", "teach"]
 
 #: All labs, in the order of the lectures.
-LABS = ("gates", "xor-space", "activations", "forward", "chain-rule", "by-hand", "iris")
+LABS = (
+    "gates", "xor-space", "activations", "forward", "chain-rule", "by-hand", "iris", "xor", "mnist", "learning-rate",
+    "optimizers", "vanishing", "init", "polynomial", "regularise", "normalise", "validation", "autoencoder", "pretrain",
+    "reinforce", "tensors",
+)  # fmt: skip
 
 
 def open_lab(name: str) -> Script:

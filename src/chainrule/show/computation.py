@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import keyword
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +16,16 @@ from chainrule.core.errors import ConfigError
 from chainrule.core.graph import Node
 from chainrule.core.modes import enable_grad, get_default_dtype
 from chainrule.core.philox import default_generator
+from chainrule.core.source import caller
 from chainrule.nn.losses import CrossEntropyLoss, MSELoss
 from chainrule.nn.module import Module
 from chainrule.show.circuit import Circuit
 from chainrule.tensor import Tensor
 
-__all__ = ["circuit_of"]
+if TYPE_CHECKING:
+    from chainrule.compiler.compile import Compiled
+
+__all__ = ["circuit_of", "step_of"]
 
 
 def circuit_of(
@@ -47,8 +54,7 @@ def circuit_of(
         )
     if loss is not None and target is None:
         raise ConfigError("show a loss", "loss= without target=", "what the loss compares with", "pass target=")
-    dtype = next((p.dtype for p in t.parameters() if is_float(p.dtype)), get_default_dtype())
-    given = [_tensor(x, dtype) for x in inputs]
+    given = [_tensor(x, _float_type(t)) for x in inputs]
     known = _named(dict(names), "x", given)
     # What is computed from data alone is recorded too, so that the drawing shows the whole of it.
     tensors = [Tensor._of(Node.leaf(x.node.value, is_float(x.dtype))) if not x.requires_grad else x for x in given]
@@ -65,9 +71,71 @@ def circuit_of(
             wanted = _tensor(target, output.dtype)
             known = _named(known, "target", [wanted])
             tensors.append(wanted)
-            output = (loss or (MSELoss() if is_float(wanted.dtype) else CrossEntropyLoss()))(output, wanted)
+            output = (loss or _usual_loss(wanted))(output, wanted)
             known = _named(known, "loss", [output])
     return Circuit.of(output, gradient, known, tensors, data)
+
+
+def step_of(
+    model: Module,
+    inputs: Sequence[Any],
+    target: Any,
+    loss: Callable[[Any, Any], Tensor] | None,
+    names: Mapping[str, Tensor],
+) -> Compiled:
+    """The same computation as a compiled function that was traced and not run: its loss and, if it is one, all gradients.
+
+    Raises GradientError or GraphError for a model that cannot be traced.
+    """
+    import chainrule
+
+    dtype = _float_type(model)
+    given, wanted = [_tensor(x, dtype) for x in inputs], [] if target is None else [_tensor(target, dtype)]
+    known = _named(_named(dict(names), "x", given), "target", wanted)
+
+    def step(*tensors: Tensor) -> Tensor:
+        model.zero_grad()
+        output: Tensor = model(*tensors[: len(given)])
+        if wanted:
+            output = (loss or _usual_loss(wanted[0]))(output, tensors[-1])
+        if output.requires_grad and output.numel() == 1:
+            output.backward()
+        return output
+
+    called = {tensor.node: name for name, tensor in reversed(known.items())}
+    labels = _identifiers([called[tensor.node] for tensor in (*given, *wanted)])
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    step.__signature__ = inspect.Signature([inspect.Parameter(label, kind) for label in labels])  # type: ignore[attr-defined]
+    step.__name__ = "step" if wanted else "forward"
+    compiled: Compiled = chainrule.compile(step, backend="numpy")
+    with enable_grad():
+        program = compiled.graph(*given, *wanted)
+    # The line that asks for a drawing says nothing about names of values in the program.
+    here = caller()
+    for node in program.graph.nodes:
+        node.source = None if node.source == here else node.source
+    return compiled
+
+
+def _identifiers(names: Sequence[str]) -> list[str]:
+    """The names as those of parameters: each can be written, and none comes twice."""
+    found: list[str] = []
+    for name in names:
+        label = re.sub(r"\W|^(?=\d)", "_", name) + "_" * keyword.iskeyword(name)
+        while label in found:
+            label += "_"
+        found.append(label)
+    return found
+
+
+def _float_type(model: Module) -> Any:
+    """The type of the model's numbers."""
+    return next((p.dtype for p in model.parameters() if is_float(p.dtype)), get_default_dtype())
+
+
+def _usual_loss(target: Tensor) -> Module:
+    """Squares for numbers, cross entropy for classes."""
+    return MSELoss() if is_float(target.dtype) else CrossEntropyLoss()
 
 
 def _named(names: dict[str, Tensor], word: str, tensors: list[Tensor]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
@@ -35,6 +36,9 @@ _MOST_MARKERS = 30
 
 #: A curve of as many points is noise from one to the next, and drawn thin.
 _MANY = 2000
+
+#: How wide a letter is, for what must fit a figure.
+_EM_A_LETTER = 0.5
 
 _KINDS = "a History, a RunRecord, rows (a list of dicts), columns (a dict of lists), or a dict of several of these"
 
@@ -71,7 +75,8 @@ def history(runs: Any, metrics: Sequence[str] | None = None, x: str = "epoch", *
         x: the column that counts, such as "step"; where there is none, 1, 2, 3, ...
         look: see ``style.Look``.
 
-    The best epoch (of the validation curve where there is one) carries a star. Losses that span a factor of 50 get a
+    The best epoch (of the validation curve where there is one) carries a star. Several runs share one legend below the
+    panels. Losses that span a factor of 50 get a
     logarithmic axis. Numbers that are not finite are gaps, with a cross on the axis and a note.
 
     >>> figure = history({"loss": [0.9, 0.4, 0.5], "val_loss": [1.0, 0.6, 0.7]})
@@ -96,10 +101,14 @@ def history(runs: Any, metrics: Sequence[str] | None = None, x: str = "epoch", *
     if not metrics:
         raise DataError("show.history", "no column with numbers", "at least one, such as loss", "")
     rows, columns = grid_shape(len(metrics), 3 if len(metrics) > 4 else 2)
-    width = {1: 44, 2: 31, 3: 25}[columns]
-    with style.drawing(width * columns, (23 if columns > 1 else 26) * rows) as figure:
+    width = {1: 44, 2: 31, 3: 25}[columns] * columns
+    both = any(metric in run and f"val_{metric}" in run for run in named.values() for metric in metrics)
+    legend = _Legend.of(style, named, metrics, x, both, width) if len(named) > 1 else None
+    with style.drawing(width, (23 if columns > 1 else 26) * rows + (legend.height if legend else 0)) as figure:
         for axes, metric in zip(panel_grid(figure, rows, columns, len(metrics)), metrics, strict=True):
-            _panel(style, axes, metric, named, x)
+            _panel(style, axes, metric, named, x, both)
+        if legend:
+            legend.draw(style, figure)
     return figure
 
 
@@ -182,49 +191,100 @@ def _list(values: Any) -> list[Any]:
 # ---- drawing
 
 
-def _panel(style: Style, axes: Axes, metric: str, runs: dict[str, _Run], counter: str) -> None:
+def _panel(style: Style, axes: Axes, metric: str, runs: dict[str, _Run], counter: str, both: bool) -> None:
     higher = better_of(metric) == "higher"
-    as_percent = metric.startswith(_SHARES)
+    alone = len(runs) == 1
     notes: list[str] = []
     drawn: list[_Curve] = []
-    both = any(metric in run and f"val_{metric}" in run for run in runs.values())
     for index, (name, run) in enumerate(runs.items()):
         parts = [part for part in (metric, f"val_{metric}") if part in run]
         for part in parts:
             curve, validation = run[part], part != metric
             best = curve.best(higher) if part == parts[-1] and metric not in _ASIDE else None
-            label = _label(style, name, validation, parts, curve, best, as_percent, counter)
+            who = f"{name}, " * bool(name) + style.say("validation" if validation else "training")
+            label = name
+            if alone:
+                best_of_run = "" if best is None else ", ".join(_best(style, metric, curve, best, counter))
+                label = f"{who}: {style.say('best {values}', values=best_of_run)}" if best_of_run else who
             look = _look(style, index, len(runs), validation, both, len(curve.x))
             axes.plot(curve.x, curve.y, label=label, markevery=_marked(curve, index), **look)
             if best is not None:
-                _star(style, axes, curve, best, look["color"], alone=len(runs) == 1)
+                _star(style, axes, curve, best, look["color"], alone)
             if curve.gaps:
                 axes.plot(
                     curve.gaps, [0.015] * len(curve.gaps), "x", transform=axes.get_xaxis_transform(), clip_on=False,
                     color=style.theme.alarm, markersize=style.pt(5), markeredgewidth=style.pt(1.4), zorder=5,
                 )  # fmt: skip
-                who = f"{name}, " * bool(name) + style.say("validation" if validation else "training")
-                where = f"{style.say(counter) if counter == 'epoch' else counter} {ranges(curve.gaps)}"
+                where = f"{_word(style, counter)} {ranges(curve.gaps)}"
                 notes.append(style.say("× not a finite number: {who}, {where}", who=who, where=where))
             drawn.append(curve)
-    _frame(style, axes, metric, drawn, counter, higher, as_percent)
-    _legend(style, axes, higher, sum(len(curve.x) for curve in drawn), both and len(runs) > 1)
+    _frame(style, axes, metric, drawn, counter, higher)
+    if alone and axes.get_legend_handles_labels()[1]:
+        # The emptiest corner is searched for among all points, which takes its time where they are many.
+        few = sum(len(curve.x) for curve in drawn) < _MANY
+        axes.legend(loc="best" if few else "upper right" if not higher else "lower right")
     note(style, axes, notes)
 
 
-def _label(
-    style: Style, name: str, validation: bool, parts: list[str], curve: _Curve, best: int | None, as_percent: bool,
-    counter: str,
-) -> str:  # fmt: skip
-    """What the legend says: the run or the part of the data, and the best."""
-    if name and len(parts) == 2 and not validation:
-        return "_"  # the run stands in the legend once
-    who = name or style.say("validation" if validation else "training")
-    if best is None:
-        return who
-    value = percent(curve.y[best]) if as_percent else number(curve.y[best], 3)
-    word = style.say("epoch") if counter == "epoch" else counter
-    return f"{who}: " + style.say("best {value}, {word} {place}", value=value, word=word, place=number(curve.x[best]))
+def _word(style: Style, counter: str) -> str:
+    return style.say("epoch") if counter == "epoch" else counter
+
+
+def _best(style: Style, metric: str, curve: _Curve, best: int, counter: str) -> tuple[str, str]:
+    """The best number, and where it was."""
+    value = percent(curve.y[best]) if metric.startswith(_SHARES) else number(curve.y[best], 3)
+    return value, f"{_word(style, counter)} {number(curve.x[best])}"
+
+
+def _label(style: Style, name: str, run: _Run, metrics: Sequence[str], counter: str) -> str:
+    """A run with its best of each metric: ``SGD: best loss 0.6 (epoch 2), accuracy 81 % (epoch 3)``."""
+    found = []
+    for metric in metrics:
+        curve = run.get(f"val_{metric}", run.get(metric))
+        best = curve.best(better_of(metric) == "higher") if curve is not None and metric not in _ASIDE else None
+        if curve is not None and best is not None:
+            value, place = _best(style, metric, curve, best, counter)
+            alone = len(metrics) == 1
+            found.append(f"{value}, {place}" if alone else f"{_title(style, metric)} {value} ({place})")
+    return f"{name}: {style.say('best {values}', values=', '.join(found))}" if found else name
+
+
+@dataclass(frozen=True)
+class _Legend:
+    """What stands below the panels of several runs: who they are, and their best."""
+
+    labels: list[str]
+    looks: list[dict[str, Any]]
+    title: str
+    columns: int
+
+    @classmethod
+    def of(
+        cls, style: Style, runs: dict[str, _Run], metrics: Sequence[str], counter: str, both: bool, width: float
+    ) -> _Legend:
+        """The legend for a figure ``width`` em wide."""
+        labels = [_label(style, name, run, metrics, counter) for name, run in runs.items()]
+        looks = [_look(style, index, len(runs), False, both, 0) for index in range(len(runs))]
+        title = style.say("solid: training, dashed: validation") if both else ""
+        columns = int(width / (max(map(len, labels)) * _EM_A_LETTER + 6))
+        room = int((width - 6) / _EM_A_LETTER)
+        return cls([textwrap.fill(label, room) for label in labels], looks, title, min(max(columns, 1), len(labels)))
+
+    @property
+    def height(self) -> float:
+        """In em."""
+        lines = sum(label.count("\n") + 1 for label in self.labels)
+        return 1.5 + 1.6 * -(-lines // self.columns) + 1.6 * bool(self.title)
+
+    def draw(self, style: Style, figure: Figure) -> None:
+        from matplotlib.lines import Line2D
+
+        handles = [Line2D([], [], label=text, **look) for text, look in zip(self.labels, self.looks, strict=True)]
+        legend = figure.legend(
+            handles=handles, loc="outside lower center", ncols=self.columns, title=self.title or None,
+            title_fontsize=style.points * 0.85, alignment="left",
+        )  # fmt: skip
+        legend.get_title().set_color(style.theme.soft)
 
 
 def _look(style: Style, index: int, count: int, validation: bool, both: bool, points: int) -> dict[str, Any]:
@@ -258,11 +318,13 @@ def _star(style: Style, axes: Axes, curve: _Curve, best: int, colour: str, alone
     )  # fmt: skip
 
 
-def _frame(
-    style: Style, axes: Axes, metric: str, curves: list[_Curve], counter: str, higher: bool, as_percent: bool
-) -> None:
-    axes.set_title(style.say(metric) if metric in ("loss", "accuracy") else metric)
-    axes.set_xlabel(style.say("epoch") if counter == "epoch" else counter)
+def _title(style: Style, metric: str) -> str:
+    return style.say(metric) if metric in ("loss", "accuracy") else metric
+
+
+def _frame(style: Style, axes: Axes, metric: str, curves: list[_Curve], counter: str, higher: bool) -> None:
+    axes.set_title(_title(style, metric))
+    axes.set_xlabel(_word(style, counter))
     axes.grid(axis="y")
     every = np.concatenate([curve.y for curve in curves])
     finite = every[np.isfinite(every)]
@@ -280,14 +342,6 @@ def _frame(
     if not higher and spans_decades(finite):
         logarithmic(axes, float(finite.min()), float(finite.max()))
     else:
-        number_ticks(axes.yaxis, as_percent=as_percent and math.isclose(max(1.0, float(finite.max())), 1.0))
-
-
-def _legend(style: Style, axes: Axes, higher: bool, points: int, parts: bool) -> None:
-    if not axes.get_legend_handles_labels()[1]:
-        return
-    # The emptiest corner is searched for among all points, which takes its time where they are many.
-    place: Any = "best" if points < _MANY else "upper right" if not higher else "lower right"
-    title = style.say("solid: training, dashed: validation") if parts else None
-    legend = axes.legend(loc=place, title=title, title_fontsize=style.points * 0.85, alignment="left")
-    legend.get_title().set_color(style.theme.soft)
+        number_ticks(
+            axes.yaxis, as_percent=metric.startswith(_SHARES) and math.isclose(max(1.0, float(finite.max())), 1.0)
+        )

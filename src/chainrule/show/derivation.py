@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from chainrule.core.errors import GradientError, GraphError
+from chainrule.nn.module import Module
 from chainrule.show.circuit import Array, Circuit, Quantity, variables
-from chainrule.show.computation import circuit_of
+from chainrule.show.computation import circuit_of, step_of
 from chainrule.show.files import frame, open_in_browser, render, save
 from chainrule.show.identities import identity
+from chainrule.show.listing import listing_of
 from chainrule.show.notation import to_mathml, to_text
 from chainrule.show.symbols import Symbol, symbols
 from chainrule.show.words import check_language, words
 from chainrule.show.writer import Writer, chain
 from chainrule.tensor import Tensor
 from chainrule.train.svg import Svg
+
+if TYPE_CHECKING:
+    from chainrule.compiler.compile import Compiled
 
 __all__ = ["Derivation", "Line", "derivation", "find_line"]
 
@@ -43,8 +50,11 @@ class Line:
     value: Array
     #: The same in one step, where the textbook knows it: ``(softmax(z) - Y) / N``, checked on the numbers.
     shortcut: str = ""
-    #: The line of the source that computes it, counted from 1; None where no source was given or none was found.
+    #: The line of the source that computes it, counted from 1, and what stands there; None where there is none.
     source_line: int | None = None
+    source_text: str = ""
+    #: What it is about.
+    quantity: Quantity | None = field(default=None, repr=False, compare=False)
 
     @property
     def latex(self) -> str:
@@ -66,7 +76,7 @@ def derivation(
     target: Any = None,
     loss: Callable[[Any, Any], Tensor] | None = None,
     names: Mapping[str, Tensor] | None = None,
-    source: str | None = None,
+    source: str | Compiled | None = None,
     lang: str = "en",
 ) -> Derivation:
     """The equations that train a network: forward to the loss, then backward to every gradient, with shapes.
@@ -75,24 +85,26 @@ def derivation(
         model: a module, with ``inputs`` for it, or a tensor that was computed (a loss).
         target, loss: as for ``show.graph``.
         names: what tensors are called; by default as the variables of the calling code.
-        source: a NumPy program that computes the same, such as ``step.source()``; each equation is linked to its line.
+        source: the program whose lines stand beside the equations: a compiled training step that was called, or the
+            text of a program. By default it is what chainrule writes out for the module, where it can be traced.
         lang: "en" or "ko".
 
     Layers are numbered in the order of use: ``z_1 = x W_1^T + b_1``, ``h_1 = sigma(z_1)``. ``print`` shows the lines;
-    ``.latex`` is for a paper, ``.html`` a page that needs no network; ``.save("equations.html")`` (or .tex, .txt).
+    ``.latex`` is for a paper, ``.html`` a page that needs no network, with the line of the program that computes it beside
+    each equation; ``.save("equations.html")`` (or .tex, .txt).
 
     >>> import chainrule as cr
     >>> from chainrule import nn
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1))
     >>> x, t = cr.zeros((4, 2)), cr.zeros((4, 1))
     >>> for line in cr.show.derivation(model, x, target=t, loss=nn.MSELoss()).forward:
-    ...     print(line)
-    z₁ = x W₁ᵀ + b₁
-    h₁ = σ(z₁)
-    z₂ = h₁ W₂ᵀ + b₂
-    d = z₂ − t
-    q = d²
-    L = mean(q)
+    ...     print(f"{line!s:16} {line.source_line}: {line.source_text}")
+    z₁ = x W₁ᵀ + b₁  8: z1 = x @ W1.T + b1
+    h₁ = σ(z₁)       9: h1 = 1 / (1 + np.exp(-z1))
+    z₂ = h₁ W₂ᵀ + b₂ 11: y = h1 @ W2.T + b2
+    d = z₂ − t       13: error = y - t
+    q = d²           14: loss = (error ** 2).mean()
+    L = mean(q)      14: loss = (error ** 2).mean()
 
     Raises:
         GradientError, GraphError: as show.graph.
@@ -100,16 +112,21 @@ def derivation(
     Source: D. Rumelhart, G. Hinton, R. Williams, "Learning Representations by Back-propagating Errors", 1986.
     """
     check_language(lang)
-    circuit = circuit_of(model, inputs, target, loss, None, variables() if names is None else names)
-    made = Derivation(_lines(circuit, lang), lang)
+    names = variables() if names is None else names
+    circuit = circuit_of(model, inputs, target, loss, None, names)
+    made = Derivation(_lines(circuit, lang), lang, circuit=circuit)
+    if source is None and isinstance(model, Module):
+        # What looks at its own numbers while it runs has equations for these numbers, but no program.
+        with suppress(GradientError, GraphError):
+            source = step_of(model, inputs, target, loss, names)
     return made if source is None else made.link(source)
 
 
 class Derivation:
     """Equations of a forward and a backward pass; they print, and make a page or LaTeX."""
 
-    def __init__(self, lines: list[Line], lang: str, source: str = "") -> None:
-        self.lines, self.lang, self.source = tuple(lines), lang, source
+    def __init__(self, lines: Sequence[Line], lang: str, source: str = "", circuit: Circuit | None = None) -> None:
+        self.lines, self.lang, self.source, self._circuit = tuple(lines), lang, source, circuit
 
     @property
     def forward(self) -> tuple[Line, ...]:
@@ -125,19 +142,34 @@ class Derivation:
         """The line with a key."""
         return next(line for line in self.lines if line.key == key)
 
-    def link(self, source: str, variables: Mapping[str, str] | None = None) -> Derivation:
-        """The same with each equation linked to the line of ``source`` that assigns its variable.
+    def link(self, source: str | Compiled, variables: Mapping[str, str] | None = None) -> Derivation:
+        """The same with each equation linked to the line of ``source`` that computes it.
 
-        ``variables`` says what a line's left side is called in the source, by the line's key, where it is not the
-        usual name.
+        Args:
+            source: a compiled step that was called; operation is compared with operation. Or the text of a program:
+                then a line is linked that assigns the equation's variable.
+            variables: for a text, what a line's left side is called in it, by the line's key, where it is not the usual
+                name.
         """
-        called = variables or {}
-        linked = []
-        for line in self.lines:
-            names = (called[line.key],) if line.key in called else line.variables
-            places = (find_line(source, name) for name in names)
-            linked.append(replace(line, source_line=next((place for place in places if place), None)))
-        return Derivation(linked, self.lang, source)
+        if isinstance(source, str):
+            text, places = source, [self._assigned(line, source, variables or {}) for line in self.lines]
+        else:
+            assert self._circuit is not None
+            listing = listing_of(self._circuit, source)
+            text, lines = listing.text, {"forward": listing.values, "backward": listing.gradients}
+            places = [lines[line.part].get(line.quantity) if line.quantity else None for line in self.lines]
+        rows = text.splitlines()
+        linked = [
+            replace(line, source_line=place, source_text=rows[place - 1].partition("  #")[0].strip() if place else "")
+            for line, place in zip(self.lines, places, strict=True)
+        ]
+        return Derivation(linked, self.lang, text, self._circuit)
+
+    @staticmethod
+    def _assigned(line: Line, source: str, variables: Mapping[str, str]) -> int | None:
+        """The line that assigns an equation's variable, the usual name first."""
+        names = (variables[line.key],) if line.key in variables else line.variables
+        return next((place for place in (find_line(source, name) for name in names) if place), None)
 
     def __repr__(self) -> str:
         return f"<Derivation: {len(self.forward)} lines forward, {len(self.backward)} backward>"
@@ -190,7 +222,10 @@ class Derivation:
                 for part in ("forward", "backward")
             ],
             source=[(n, text, of.get(n)) for n, text in enumerate(self.source.splitlines(), 1)],
-            t={key: words(key, lang) for key in ("layer_column", "shape_column", "line_column", "source", "shortcut")},
+            t={
+                key: words(key, lang)
+                for key in ("equation_column", "layer_column", "shape_column", "source", "shortcut")
+            },
         )
 
     def save(self, path: str | Path) -> Path:
@@ -204,7 +239,7 @@ class Derivation:
         return open_in_browser(self.html, "derivation")
 
     def _repr_html_(self) -> str:
-        return frame(self._page(bare=True), 90.0 + 52.0 * len(self.lines))
+        return frame(self._page(bare=True), 90.0 + (66.0 if self.source else 52.0) * len(self.lines))
 
     def _repr_latex_(self) -> str:
         return self.latex
@@ -260,7 +295,8 @@ def _line(key: str, part: str, symbol: Symbol, left: str, right: str, quantity: 
     value = quantity.value if part == "forward" else quantity.gradient
     assert value is not None
     layer = quantity.call.title if quantity.call is not None else ""
-    return Line(key, part, left, right, quantity.shape, layer, (symbol.plain, *symbol.others), value, shortcut)
+    called = (symbol.plain, *symbol.others)
+    return Line(key, part, left, right, quantity.shape, layer, called, value, shortcut, quantity=quantity)
 
 
 def _sum(terms: list[str]) -> str:
@@ -298,4 +334,5 @@ def _view(line: Line) -> dict[str, Any]:
         "layer": line.layer,
         "key": line.key,
         "source_line": line.source_line,
+        "source_text": line.source_text,
     }

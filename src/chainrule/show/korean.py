@@ -40,6 +40,7 @@ KOREAN = {
     "{count} outputs are not finite": "유한하지 않은 출력 {count}개",
     # boundary
     "class {k}": "클래스 {k}",
+    "faint: the output is near {level}": "옅은 곳: 출력이 {level}에 가까움",
     "grey: the output is not finite": "회색: 출력이 유한하지 않음",
     "predicted wrongly": "틀린 예측",
     "{share} right": "정답 {share}",
@@ -58,7 +59,7 @@ KOREAN = {
     "{share} right: {right} of {rows} rows": "정답 {share}: {rows}개 중 {right}개",
     # history
     "accuracy": "정확도",
-    "best {value}, {word} {place}": "최고 {value}, {word} {place}",
+    "best {values}": "최고 {values}",
     "epoch": "에폭",
     "loss": "손실",
     "no finite values": "유한한 값이 없음",

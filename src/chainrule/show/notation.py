@@ -1,7 +1,8 @@
 r"""Formulas in a small part of LaTeX, and what they become: MathML for pages, plain text for terminals.
 
-The part: letters and numbers, ``^`` and ``_``, ``\frac``, ``\sqrt``, ``\mathrm``, ``\mathbf``, ``\text``, Greek letters
-and operators by name, ``\begin{bmatrix}``. One text serves LaTeX, HTML and the terminal.
+The part: letters and numbers, ``^`` and ``_``, ``\frac``, ``\sqrt``, ``\hat`` and ``\bar``, ``\mathrm``, ``\mathbf``,
+``\mathbb``, ``\text``, Greek letters, operators, relations and arrows by name, ``\begin{bmatrix}``. One text serves LaTeX,
+HTML and the terminal.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from chainrule.show.statistics import number
 
 __all__ = [
-    "Atom", "Fraction", "Matrix", "Part", "Root", "Row", "Script", "latex_array", "latex_name", "latex_number", "parse",
+    "Accent", "Atom", "Fraction", "Matrix", "Part", "Root", "Row", "Script", "latex_array", "latex_name", "latex_number", "parse",
     "to_mathml", "to_text",
 ]  # fmt: skip
 
@@ -62,28 +63,54 @@ class Root:
 
 
 @dataclass(frozen=True)
+class Accent:
+    """A letter under a hat, a bar or a tilde."""
+
+    base: Part
+    mark: str
+
+
+@dataclass(frozen=True)
 class Matrix:
     """Rows of cells in brackets."""
 
     rows: tuple[tuple[Part, ...], ...]
 
 
-Part = Atom | Row | Script | Fraction | Root | Matrix
+Part = Atom | Row | Script | Fraction | Root | Accent | Matrix
 
 _LETTERS = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "varepsilon": "ε", "eta": "η", "lambda": "λ", "mu": "μ",
-    "pi": "π", "sigma": "σ", "phi": "φ", "ell": "ℓ", "partial": "∂", "top": "⊤", "ldots": "…", "infty": "∞",
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "zeta": "ζ", "eta": "η",
+    "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ",
+    "tau": "τ", "phi": "φ", "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ",
+    "Lambda": "Λ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω", "ell": "ℓ", "partial": "∂",
+    "nabla": "∇", "top": "⊤", "infty": "∞", "ldots": "…", "dots": "…", "cdots": "⋯", "vdots": "⋮", "%": "%",
+}  # fmt: skip
+#: Relations and arrows, which stand between two sides.
+_RELATIONS = {
+    "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "ll": "≪", "gg": "≫", "approx": "≈",
+    "equiv": "≡", "sim": "∼", "simeq": "≃", "propto": "∝", "in": "∈", "notin": "∉", "subset": "⊂", "mid": "∣",
+    "to": "→", "rightarrow": "→", "leftarrow": "←", "gets": "←", "leftrightarrow": "↔", "mapsto": "↦",
+    "Rightarrow": "⇒", "implies": "⇒", "Leftarrow": "⇐", "Leftrightarrow": "⇔", "iff": "⇔",
+}  # fmt: skip
+#: Signs of calculation between two terms.
+_BINARY = {
+    "cdot": "·", "odot": "⊙", "times": "×", "div": "÷", "pm": "±", "mp": "∓", "ast": "∗", "circ": "∘", "wedge": "∧",
+    "land": "∧", "vee": "∨", "lor": "∨", "oplus": "⊕", "otimes": "⊗", "cap": "∩", "cup": "∪", "setminus": "∖",
 }  # fmt: skip
 _OPERATORS = {
-    "cdot": "·", "odot": "⊙", "times": "×", "le": "≤", "ge": "≥", "ne": "≠", "to": "→", "neg": "¬", "wedge": "∧",
-    "vee": "∨", "oplus": "⊕", "lfloor": "⌊", "rfloor": "⌋", "sum": "∑", "prod": "∏", "lVert": "‖", "rVert": "‖",
-    "{": "{", "}": "}",
+    **_RELATIONS, **_BINARY, "neg": "¬", "forall": "∀", "exists": "∃", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈",
+    "rceil": "⌉", "langle": "⟨", "rangle": "⟩", "sum": "∑", "prod": "∏", "int": "∫", "lVert": "‖", "rVert": "‖", "|": "‖",
+    "lvert": "|", "rvert": "|", "{": "{", "}": "}",
 }  # fmt: skip
-_FUNCTIONS = ("exp", "log", "tanh", "sin", "cos", "max", "min", "arg", "sign", "erf")
-_SPACES = {",": " ", "quad": "  ", " ": " ", ";": " "}
+_FUNCTIONS = ("exp", "log", "ln", "tanh", "sin", "cos", "tan", "max", "min", "arg", "lim", "det", "sign", "erf")
+_SPACES = {",": " ", "quad": "  ", "qquad": "    ", " ": " ", ";": " ", ":": " ", "!": ""}
+#: What stands above a letter: in a page, and as a combining character.
+_ACCENTS = {"hat": ("^", "\u0302"), "bar": ("¯", "\u0304"), "tilde": ("~", "\u0303"), "vec": ("→", "\u20d7")}
+_BLACKBOARD = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ", "C": "ℂ", "E": "𝔼"}
 #: Operators with room on both sides.
-_SPACED = set("+−·⊙×=<>≤≥≠→∧∨⊕") | {"+="}
-_OPENING = set("([{|‖")
+_SPACED = {"+", "−", "=", "<", ">", "+=", *_RELATIONS.values(), *_BINARY.values()}
+_OPENING = set("([{|‖⌊⌈⟨")
 
 _TOKEN = re.compile(r"\\([A-Za-z]+|.)|(\d+(?:\.\d+)?)|\s+|(.)", re.DOTALL)
 
@@ -174,6 +201,11 @@ class _Parser:
             return Root(self._group())
         if name in ("mathrm", "mathbf", "text"):
             return Atom("t" if name == "text" else "i", self._words(), {"mathbf": "bf"}.get(name, "rm"))
+        if name == "mathbb":
+            letter = self._words()
+            return Atom("i", _BLACKBOARD.get(letter, letter), "rm")
+        if name in _ACCENTS:
+            return Accent(self._group() if self._peek() == "{" else self._single(), name)
         if name == "begin":
             return self._matrix()
         if name in _LETTERS:
@@ -225,6 +257,8 @@ def _mathml(part: Part) -> str:
         return f"<mfrac>{_mathml(part.top)}{_mathml(part.bottom)}</mfrac>"
     if isinstance(part, Root):
         return f"<msqrt>{_mathml(part.inside)}</msqrt>"
+    if isinstance(part, Accent):
+        return f'<mover accent="true">{_mathml(part.base)}<mo>{_ACCENTS[part.mark][0]}</mo></mover>'
     if isinstance(part, Matrix):
         rows = "".join("<mtr>" + "".join(f"<mtd>{_mathml(c)}</mtd>" for c in row) + "</mtr>" for row in part.rows)
         return f'<mrow><mo>[</mo><mtable columnspacing="0.7em" rowspacing="0.1em">{rows}</mtable><mo>]</mo></mrow>'
@@ -245,10 +279,14 @@ def _mathml_atom(atom: Atom) -> str:
         fixed = ' stretchy="false"' if bracket and atom.style != "tall" else ""
         return f"<mo{fixed}>{text}</mo>"
     if atom.kind == "t":
-        return f'<mspace width="{len(text) * 0.25}em"/>' if not atom.text.strip() else f"<mtext>{text}</mtext>"
+        if not atom.text.strip():
+            return f'<mspace width="{len(text) * 0.25}em"/>'
+        # A page drops blanks at the ends of a piece of text, so they become blanks that stay.
+        kept = re.sub(r"^ +| +$", lambda blanks: "\N{NO-BREAK SPACE}" * len(blanks[0]), text)
+        return f"<mtext>{kept}</mtext>"
     if atom.style == "bf":
         return f'<mi style="font-weight:bold">{text}</mi>'
-    upright = ' mathvariant="normal"' if len(atom.text) == 1 and (atom.style or atom.text in "∂⊤∞") else ""
+    upright = ' mathvariant="normal"' if len(atom.text) == 1 and (atom.style or atom.text in "∂⊤∞∇ΓΔΘΛΠΣΦΨΩ") else ""
     # The transpose as the letter, which every font has in the right size.
     return f"<mi{upright}>{text.replace('⊤', 'T')}</mi>"
 
@@ -276,6 +314,8 @@ def _text(part: Part) -> str:
     if isinstance(part, Matrix):
         rows = ["[" + " ".join(map(_text, row)) + "]" for row in part.rows]
         return rows[0] if len(rows) == 1 else "[" + ", ".join(rows) + "]"
+    if isinstance(part, Accent):
+        return _text(part.base) + _ACCENTS[part.mark][1]
     if isinstance(part, Script):
         return _text(part.base) + _script(part.below, _LOWERED, "_") + _script(part.above, _RAISED, "^")
     return _text_row(part)
@@ -285,8 +325,9 @@ def _script(part: Part | None, letters: dict[str, str], mark: str) -> str:
     if part is None:
         return ""
     words = _text(part).strip()
-    if all(c in letters for c in words):
-        return "".join(letters[c] for c in words)
+    close = re.sub(r" ([+−=]) ", r"\1", words)
+    if all(c in letters for c in close):
+        return "".join(letters[c] for c in close)
     return mark + (words if len(words) == 1 else f"({words})")
 
 
@@ -332,7 +373,7 @@ def _is_sign(before: Part | None, part: Part) -> bool:
 
 def _apart(before: Part | None, part: Part) -> bool:
     """Whether a blank stands between factors: ``Wᵀ x`` and ``log x``, but ``∂L``, ``σ(x)`` and ``(x)ᵀ``."""
-    if before is None or (isinstance(before, Atom) and (before.kind in "ot" or before.text == "∂")):
+    if before is None or (isinstance(before, Atom) and (before.kind in "ot" or before.text in "∂∇")):
         return False
     first = part.base if isinstance(part, Script) else part
     if isinstance(first, Atom) and first.kind == "o":

@@ -27,8 +27,11 @@ __all__ = ["boundary"]
 
 Array = np.ndarray[Any, Any]
 
-#: Thin lines on a map of one output, as shares of the way from threshold to the far end on each side.
+#: Thin lines on a map of one score, as shares of the way from threshold to the far end on each side.
 _SHARES = (0.4, 0.8)
+
+#: How many steps of faintness a map of one probability has, and how much paper covers it where the class changes.
+_STEPS, _FAINTEST = 16, 0.75
 
 _MOST_PANELS = 24
 
@@ -61,7 +64,8 @@ def boundary(
         batch_size: points that are evaluated at once.
         look: see ``style.Look``.
 
-    Outputs are k scores a point (the highest is the class), one score (thin lines are its contours), or class numbers.
+    Outputs are k scores a point (the highest is the class), one probability (the fainter, the nearer it is to the
+    threshold), one score (thin lines are its contours), or class numbers.
     The model runs in evaluation mode without gradients; modes, values and gradients stay as they were.
 
     >>> import numpy as np
@@ -109,7 +113,9 @@ def boundary(
             axes.tick_params(labelbottom=lowest)
             axes.set_ylabel(names[1] if index % across == 0 else "")
         if targets is not None:
-            _legend(style, figure, targets, classes, any((one.at_points != targets).any() for one in maps))
+            wrong = any((one.at_points != targets).any() for one in maps)
+            faint = next((one.threshold for one in maps if one.probability), None)
+            _legend(style, figure, targets, classes, wrong, faint)
     return figure
 
 
@@ -212,6 +218,8 @@ class _Map:
     #: Scores on the grid, (rows, columns) or (rows, columns, classes), and the single score's threshold.
     scores: Array | None
     threshold: float
+    #: Whether the single score is a probability: all outputs lie in 0 to 1.
+    probability: bool
     #: Places of the grid where an output is not finite.
     broken: Array
 
@@ -222,14 +230,14 @@ class _Map:
         finite = np.isfinite(flat) if flat.ndim == 1 else np.isfinite(flat).all(axis=1)
         shape = (resolution, resolution)
         scores: Array | None = None
-        level = 0.0
+        level, probability = 0.0, False
         if flat.ndim == 2:
             labels, count = flat.argmax(axis=1), flat.shape[1]
             scores = flat[:cells].reshape(*shape, count).astype(np.float64)
         elif flat.dtype.kind == "f":
             known = flat[finite]
-            probabilities = known.size > 0 and known.min() >= 0 and known.max() <= 1
-            level = threshold if threshold is not None else 0.5 if probabilities else 0.0
+            probability = known.size > 0 and bool(known.min() >= 0 and known.max() <= 1)
+            level = threshold if threshold is not None else 0.5 if probability else 0.0
             labels, count = (flat > level).astype(np.int64), 2
             scores = flat[:cells].reshape(shape).astype(np.float64)
         else:
@@ -240,7 +248,16 @@ class _Map:
                     "show.boundary(model)", f"class {labels.min()}", "class numbers from 0", "return floats for scores"
                 )
         broken = ~np.asarray(finite)[:cells].reshape(shape)
-        return cls(title, labels[:cells].reshape(shape), labels[cells:], max(count, 2), scores, level, broken)
+        return cls(
+            title, labels[:cells].reshape(shape), labels[cells:], max(count, 2), scores, level, probability, broken
+        )
+
+    @property
+    def certainty(self) -> Array:
+        """How far a probability is from the threshold: 0 there, 1 where it is 0 or 1."""
+        assert self.scores is not None
+        side = np.where(self.scores > self.threshold, 1 - self.threshold, self.threshold)
+        return np.asarray(np.abs(self.scores - self.threshold) / np.where(side > 0, side, 1.0))
 
 
 # ---- drawing
@@ -255,7 +272,7 @@ def _draw(
     targets: Array | None,
     single: bool,
 ) -> None:
-    from matplotlib.colors import ListedColormap
+    from matplotlib.colors import ListedColormap, to_rgb
 
     low, high = corners
     resolution = len(one.labels)
@@ -266,6 +283,12 @@ def _draw(
         np.ma.masked_where(one.broken, one.labels), cmap=tints, vmin=-0.5, vmax=one.classes - 0.5, origin="lower",
         extent=extent, aspect="auto", interpolation="nearest", zorder=0,
     )  # fmt: skip
+    if one.probability:
+        veil = ListedColormap([(*to_rgb(style.theme.paper), _FAINTEST * (1 - i / (_STEPS - 1))) for i in range(_STEPS)])
+        axes.imshow(
+            np.ma.masked_where(one.broken, one.certainty), cmap=veil.with_extremes(bad="none"), vmin=0, vmax=1,
+            origin="lower", extent=extent, aspect="auto", interpolation="nearest", zorder=0.5,
+        )  # fmt: skip
     xs, ys = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
     _lines(style, axes, one, xs, ys, labelled=single)
     axes.set(xlim=extent[:2], ylim=extent[2:])
@@ -281,7 +304,7 @@ def _draw(
 
 
 def _lines(style: Style, axes: Axes, one: _Map, xs: Array, ys: Array, labelled: bool) -> None:
-    """Where the class changes; for one score also its contours, dotted on the side of class 0."""
+    """Where the class changes; for one score that is no probability also its contours, dotted on the side of class 0."""
     look: dict[str, Any] = {"colors": style.theme.ink, "zorder": 2}
     if one.scores is None or one.scores.ndim == 3:
         for k in np.unique(one.labels):
@@ -293,6 +316,8 @@ def _lines(style: Style, axes: Axes, one: _Map, xs: Array, ys: Array, labelled: 
     low, high, level = float(score.min()), float(score.max()), one.threshold
     if low < level < high:
         axes.contour(xs, ys, score, [level], linewidths=style.pt(1.6), **look)
+    if one.probability:
+        return
     for end, dashes in ((low, ":"), (high, "--")):
         # Shares of the way to the end of this side, where it is this side at all.
         levels = sorted(level + share * (end - level) for share in _SHARES)
@@ -327,10 +352,12 @@ def _scatter(style: Style, axes: Axes, points: Array, targets: Array, right: Arr
         )  # fmt: skip
 
 
-def _legend(style: Style, figure: Figure, targets: Array, classes: Sequence[str] | None, wrong: bool) -> None:
+def _legend(
+    style: Style, figure: Figure, targets: Array, classes: Sequence[str] | None, wrong: bool, faint: float | None
+) -> None:
     from matplotlib.lines import Line2D
 
-    handles = []
+    handles: list[Any] = []
     for k in np.unique(targets).tolist():
         name = classes[k] if classes is not None else style.say("class {k}", k=k)
         handles.append(
@@ -351,4 +378,12 @@ def _legend(style: Style, figure: Figure, targets: Array, classes: Sequence[str]
             "markersize": style.pt(8.5),
         }
         handles.append(Line2D([], [], linestyle="", marker="o", label=style.say("predicted wrongly"), **ring))
+    if faint is not None:
+        label = style.say("faint: the output is near {level}", level=number(faint, 2))
+        paper: dict[str, Any] = {
+            "markerfacecolor": style.theme.paper,
+            "markeredgecolor": style.theme.soft,
+            "markersize": style.pt(8),
+        }
+        handles.append(Line2D([], [], linestyle="", marker="s", label=label, **paper))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), handletextpad=0.2)

@@ -67,6 +67,7 @@ def symbols(circuit: Circuit) -> dict[Quantity, Symbol]:
     """
     layers = _numbers(circuit)
     several = max(layers.values(), default=0) > 1
+    modules = any(quantity.call is not None for quantity in circuit.quantities)
     taken: set[str] = set()
     found: dict[Quantity, Symbol] = {}
     for quantity in circuit.quantities:
@@ -82,7 +83,7 @@ def symbols(circuit: Circuit) -> dict[Quantity, Symbol]:
                 current, path = max(current, layers[_owner(source)]), _owner(source)
         number = layers.get(owner, 0) if quantity.kind == "parameter" else current
         # What a loss computes belongs to no layer.
-        in_loss = quantity.call is not None and quantity.call.kind.endswith("Loss")
+        in_loss = quantity.call.kind.endswith("Loss") if quantity.call is not None else modules
         index = number if several and number and not in_loss else None
         own = quantity.call.path if quantity.call is not None and quantity.call.path in layers else path
         layer = "" if in_loss else owner if quantity.kind == "parameter" else own

@@ -47,8 +47,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "backward": ("Backward", "역전파"),
     "shape_column": ("shape", "모양"),
     "layer_column": ("layer", "층"),
-    "line_column": ("line", "줄"),
-    "source": ("The program that computes it", "이를 계산하는 프로그램"),
+    "equation_column": ("equation, and the line of the program that computes it", "식과 이를 계산하는 프로그램의 줄"),
+    "source": ("The program", "프로그램"),
     "shortcut": ("in one step", "한 번에 쓰면"),
     # backpropagation, step by step
     "backward of": ("Backpropagation through {name}", "{name}의 역전파"),

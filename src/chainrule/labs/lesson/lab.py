@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,20 @@ import numpy as np
 
 from chainrule import data
 from chainrule.core.errors import ConfigError, DataError
-from chainrule.labs.lesson.parts import Claim, Code, Figure, Next, Note, Option, Part, Section, Steps, Table, Text
+from chainrule.labs.lesson.parts import (
+    Claim,
+    Code,
+    Figure,
+    Next,
+    Note,
+    Option,
+    Output,
+    Part,
+    Section,
+    Steps,
+    Table,
+    Text,
+)
 from chainrule.labs.lesson.pictures import draw
 from chainrule.labs.lesson.script import Script
 from chainrule.show.backward import Backpropagation
@@ -99,6 +113,13 @@ class Lab:
         for name in names:
             key = name if isinstance(name, str) else name.__name__
             self._add(Code, self.script.source.definition(key, self._instead))
+
+    def output(self, text: str, en: str, ko: str, python: bool = False) -> None:
+        """Text that the code gave, such as an error or a listing, line by line as it is, with a caption.
+
+        ``python``: it is a program, and coloured as one.
+        """
+        self._add(Output, text.strip("\n"), self.say(en, ko), python)
 
     def table(
         self,
@@ -268,18 +289,20 @@ class Lab:
 
 
 def _joined(parts: Iterable[Part]) -> Iterator[Part]:
-    """Pieces of code that stand beside each other as one."""
+    """Pieces of code that stand beside each other, in the same view, as one."""
     waiting: Code | None = None
     for part in parts:
-        if isinstance(part, Code):
-            joined = f"{waiting.source}\n\n{part.source}" if waiting and waiting.source else part.source
-            waiting = Code(joined, line=part.line)
+        if isinstance(part, Code) and not part.source:
             continue
-        if waiting is not None and waiting.source:
+        if isinstance(part, Code) and waiting is not None and waiting.option == part.option:
+            waiting = replace(part, source=f"{waiting.source}\n\n{part.source}")
+            continue
+        if waiting is not None:
             yield waiting
-        waiting = None
-        yield part
-    if waiting is not None and waiting.source:
+        waiting = part if isinstance(part, Code) else None
+        if waiting is None:
+            yield part
+    if waiting is not None:
         yield waiting
 
 
@@ -290,7 +313,8 @@ def _lists(rows: Iterable[Any]) -> list[list[Any]]:
 def _cell(value: Any, decimals: int | None = None, digits: int = 6) -> tuple[str, bool]:
     """The text of a cell, and whether it is a number."""
     if isinstance(value, str):
-        return (minus(value), True) if _NUMERIC.fullmatch(value) else (value, False)
+        # An empty cell stands in a column of numbers as well as in one of words.
+        return (minus(value), True) if not value or _NUMERIC.fullmatch(value) else (value, False)
     value = value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
     if decimals is None or isinstance(value, int):
         return number(int(value) if isinstance(value, bool) else value, digits), True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Claim", "Code", "Figure", "Next", "Note", "Option", "Part", "Section", "Steps", "Table", "Text"]
+__all__ = ["Claim", "Code", "Figure", "Next", "Note", "Option", "Output", "Part", "Section", "Steps", "Table", "Text"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,15 @@ class Code(Part):
     """Lines of the script, as a student copies them."""
 
     source: str
+
+
+@dataclass(frozen=True)
+class Output(Part):
+    """Text that the code gave, line by line as it is; ``python`` where it is a program."""
+
+    printed: str
+    caption: str
+    python: bool
 
 
 @dataclass(frozen=True)
