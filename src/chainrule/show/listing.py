@@ -38,6 +38,11 @@ def listing_of(circuit: Circuit, step: Compiled) -> Listing:
         users = [listing.values.get(user) for user, _ in quantity.users]
         node = nodes.get(quantity)
         _note(listing.values, quantity, lines.get(node) if node else None, users)
+    for quantity in circuit.quantities:
+        # A factor that is multiplied into what comes before stands there.
+        before = [listing.values[x] for x in quantity.inputs if x in listing.values]
+        if quantity not in listing.values and before:
+            listing.values[quantity] = max(before)
     for quantity in reversed(circuit.order):
         node = nodes.get(quantity)
         gradient = program.gradient_of.get(node) if node else None
