@@ -221,10 +221,23 @@ def test_numpy_takes_over_with_one_notice_that_says_why(monkeypatch: pytest.Monk
 
 def test_what_native_code_lacks_is_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_told", set())
-    step = cr.compile(lambda x: x[cr.ops.permutation(3)])
+    step = cr.compile(lambda x: x[cr.ops.permutation(5000)])
     with pytest.warns(BackendNotice, match="permutation"):
-        assert sorted(step(cr.tensor([1.0, 2.0, 3.0])).tolist()) == [1, 2, 3]
+        assert sorted(step(cr.arange(5000)).tolist()) == list(range(5000))
     assert step._last.executable.backend == "numpy"
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 300, 4096])
+def test_random_orders_are_native(n: int) -> None:
+    """Up to some thousands: the very orders that NumPy sorts."""
+    step = cr.compile(lambda x: (x[cr.permutation(n)], cr.rand(2)), backend="llvm")
+    for seed in (0, 1):
+        cr.manual_seed(seed)
+        received = [step(cr.arange(n)) for _ in range(2)]
+        cr.manual_seed(seed)
+        for order, after in received:
+            assert order.tolist() == cr.permutation(n).tolist() and after.tolist() == cr.rand(2).tolist()
+    assert step._last.executable.backend == "llvm"
 
 
 @pytest.mark.parametrize(("name", "expected"), [("numpy", "numpy"), ("llvm", "llvm"), ("auto", "llvm")])

@@ -81,6 +81,14 @@ def test_forward_and_backward_for_any_size(columns: int, outputs: int, slide: bo
         np.testing.assert_allclose(a, b, **TOLERANCE)
 
 
+@pytest.mark.parametrize("density", [0.0, 0.1, 0.55])
+def test_processors_without_the_instruction_list_one_by_one(density: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.backends.llvm.run.has_feature", lambda name: False)
+    got, expected = run_both(make_data(100, 201, density), 50, slide=False, made=True)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_allclose(a, b, **TOLERANCE)
+
+
 @pytest.mark.parametrize("filled", ["few", "many", "last"])
 def test_rows_full_and_empty_beside_each_other(filled: str) -> None:
     """Where rows are made on the way, those with many zeros are filled in only if the BLAS wants them."""

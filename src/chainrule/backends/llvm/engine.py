@@ -11,7 +11,7 @@ import llvmlite.binding as llvm
 
 from chainrule.core.errors import GraphError
 
-__all__ = ["compile_object", "load_object", "target_name"]
+__all__ = ["compile_object", "has_feature", "load_object", "target_name"]
 
 _lock = threading.Lock()
 #: Engines own the code that they have loaded; they live as long as the process.
@@ -38,6 +38,12 @@ def target_name() -> str:
     version = ".".join(map(str, llvm.llvm_version_info))
     features = llvm.get_host_cpu_features().flatten()
     return f"llvm {version}, llvmlite {llvmlite.__version__}, {llvm.get_host_cpu_name()}, {features}"
+
+
+@functools.cache
+def has_feature(name: str) -> bool:
+    """Whether the processor has an extension, by LLVM's name for it."""
+    return f"+{name}" in llvm.get_host_cpu_features().flatten().split(",")
 
 
 def compile_object(text: str, optimised: list[str] | None = None) -> bytes:

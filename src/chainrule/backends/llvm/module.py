@@ -95,14 +95,17 @@ class Module:
     parallel: bool
 
 
-def emit(plan: Plan, blas: Blas | None) -> Module:
-    """The module of a plan. Products of matrices are calls of ``blas``."""
-    return _Emitter(plan, blas).module()
+def emit(plan: Plan, blas: Blas | None, compress: bool = False) -> Module:
+    """The module of a plan. Products of matrices are calls of ``blas``.
+
+    ``compress``: whether the processor has an instruction that moves chosen lanes of a vector together.
+    """
+    return _Emitter(plan, blas, compress).module()
 
 
 class _Emitter:
-    def __init__(self, plan: Plan, blas: Blas | None) -> None:
-        self.plan, self.blas = plan, blas
+    def __init__(self, plan: Plan, blas: Blas | None, compress: bool) -> None:
+        self.plan, self.blas, self.compress = plan, blas, compress
         program = self.program = plan.schedule.program
         self.layout = Layout(
             len(program.inputs), len(plan.constants), program.results, len(program.carried)
@@ -325,7 +328,7 @@ class _Emitter:
         parts = shards(kernel)
         arguments = [f"ptr {self._at(self.plan.where[b], b)}" for b in (kernel.x, *kernel.lists)]
         if kernel.loop is None:
-            self._in_parts(nonzeros_function(kernel, self._declare), arguments, kernel.rows, parts)
+            self._in_parts(nonzeros_function(kernel, self._declare, self.compress), arguments, kernel.rows, parts)
             return
         row = Buffer(Aval.of((kernel.columns,), float32), "row")
         loop = LoopKernel(kernel.loop.dims, (), [Store(row, Linear(0, (0, 1)), kernel.loop.body[0].value)])
@@ -336,7 +339,9 @@ class _Emitter:
         pointers = made.pointers + [self._entry(self.layout.status)] * bool(made.checks)
         names = [pointer if pointer == "%row" else f"%q{i}" for i, pointer in enumerate(pointers)]
         arguments += [f"ptr {pointer}" for pointer in pointers if pointer != "%row"]
-        self._in_parts(nonzeros_function(kernel, self._declare, maker, names), arguments, kernel.rows, parts)
+        self._in_parts(
+            nonzeros_function(kernel, self._declare, self.compress, maker, names), arguments, kernel.rows, parts
+        )
         if self.phases is not None:
             self.phases.begin(parts > 1)
         self._in_parts(fill_function(kernel, self._declare), arguments[:4], kernel.rows, parts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.backends.llvm.blas import find_blas
 from chainrule.backends.llvm.cache import kernel_key, lookup, store
-from chainrule.backends.llvm.engine import compile_object, load_object, target_name
+from chainrule.backends.llvm.engine import compile_object, has_feature, load_object, target_name
 from chainrule.backends.llvm.module import emit
 from chainrule.backends.llvm.pool import give_way, one_blas_thread, together
 from chainrule.compiler.executable import Executable
@@ -37,7 +37,7 @@ class LlvmExecutable(Executable):
         blas = find_blas()
         self.schedule = fuse(program, (lambda n, m, k: True) if blas is None else None)
         self.plan = plan(self.schedule)
-        self.module = emit(self.plan, blas)
+        self.module = emit(self.plan, blas, has_feature("avx512f"))
         layout = self.module.layout
         self._function = _PROTOTYPE(load_object(_object(self.module.text)))
         self._table = np.zeros(layout.size, np.uint64)

@@ -3,7 +3,7 @@
 ``Nonzeros`` lists the numbers of each row that are not zero; a product with that data then goes through the lists instead of
 through all numbers. Whether it pays is seen when it runs: data with few zeros goes to the BLAS.
 
-A panel of the weights, ``BLOCK`` inputs by ``_VECTORS`` vectors of outputs, is what a core's first cache holds. Forward,
+A panel of the weights, ``BLOCK`` inputs by ``_WIDTH`` outputs, is what a core's first cache holds. Forward,
 each panel is laid out input by input and meets all rows before the next one comes; backward, a panel of the gradient is
 summed in the same layout and then written where it belongs.
 """
@@ -11,30 +11,19 @@ summed in the same layout and then written where it belongs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chainrule.backends.llvm.scalars import literal
-from chainrule.backends.llvm.writer import WIDE, Writer
+from chainrule.backends.llvm.vectors import BITS, FLOATS, LANES, STEPS, WHOLE, WHOLES, Part, Vectors
+from chainrule.backends.llvm.writer import WIDE
 from chainrule.compiler.kernel import BLOCK, Nonzeros, ProductKernel
 from chainrule.core.aval import float32
 
 __all__ = ["backward_function", "fill_function", "forward_function", "nonzeros_function"]
 
-#: Numbers in a vector, and vectors of outputs in a panel.
-_LANES, _VECTORS = 16, 4
-_WIDTH = _LANES * _VECTORS
-
-_FLOATS, _BITS, _WHOLES = f"<{_LANES} x float>", f"<{_LANES} x i1>", f"<{_LANES} x i32>"
-_STEPS = f"<{', '.join(f'i32 {i}' for i in range(_LANES))}>"
-_DECLARED = (
-    f"declare {_FLOATS} @llvm.experimental.vector.compress.v16f32({_FLOATS}, {_BITS}, {_FLOATS})",
-    f"declare {_WHOLES} @llvm.experimental.vector.compress.v16i32({_WHOLES}, {_BITS}, {_WHOLES})",
-    "declare i16 @llvm.ctpop.i16(i16)",
-    "declare i64 @llvm.umin.i64(i64, i64)",
-    "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
-    "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
-)
+#: Outputs in a panel: four vectors.
+_WIDTH = 4 * LANES
 
 #: Parameters that several functions have.
 _LISTS = ("%places", "%values", "%starts")
@@ -44,133 +33,17 @@ _MORE = ", ptr %blas, float %alpha"
 Function = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One vector of a panel's width: where it begins, how many numbers it holds, and how many of those are meant."""
-
-    at: int
-    size: int
-    used: int
-
-    @property
-    def kind(self) -> str:
-        return f"<{self.size} x float>"
-
-    @property
-    def lanes(self) -> str | None:
-        """The lanes that are meant; None for all."""
-        if self.used == self.size:
-            return None
-        return f"<{', '.join(f'i1 {str(lane < self.used).lower()}' for lane in range(self.size))}>"
-
-    @classmethod
-    def of(cls, width: int) -> list[_Part]:
-        """Whole vectors, and the smallest one that holds the rest."""
-        rest = width % _LANES
-        parts = [cls(at, _LANES, _LANES) for at in range(0, width - rest, _LANES)]
-        return parts + [cls(width - rest, 4 if rest <= 4 else 8 if rest <= 8 else _LANES, rest)] * bool(rest)
-
-
-_WHOLE = _Part(0, _LANES, _LANES)
-
-
-class _Sparse(Writer):
-    """A writer that knows the vectors of this file."""
-
-    def __init__(self, declare: Callable[[str], None]) -> None:
-        super().__init__()
-        for line in _DECLARED:
-            declare(line)
-        for n in (4, 8, 16):
-            kind, bits = f"<{n} x float>", f"<{n} x i1>"
-            declare(f"declare {kind} @llvm.masked.load.v{n}f32.p0(ptr, i32 immarg, {bits}, {kind})")
-            declare(f"declare void @llvm.masked.store.v{n}f32.p0({kind}, ptr, i32 immarg, {bits})")
-            declare(f"declare {kind} @llvm.fma.v{n}f32({kind}, {kind}, {kind})")
-
-    def load(self, kind: str, base: str, *terms: tuple[Any, Any]) -> str:
-        return self.set(f"load {kind}, ptr {self.at(kind, base, *terms)}, align 4")
-
-    def at(self, kind: str, base: str, *terms: tuple[Any, Any]) -> str:
-        """The address of number ``sum(value * step)`` of an array of numbers."""
-        number = {_FLOATS: "float", _WHOLES: "i32"}.get(kind, kind)
-        return self.set(f"getelementptr {number}, ptr {base}, i64 {self.sum(*terms)}")
-
-    def clear(self, address: str, size: Any) -> None:
-        """Zeros in so many bytes."""
-        self.do(f"call void @llvm.memset.p0.i64(ptr {address}, i8 0, i64 {size}, i1 false)")
-
-    def copy(self, target: str, source: str, size: Any) -> None:
-        """So many bytes."""
-        self.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
-
-    def splat(self, kind: str, value: str, size: int = _LANES) -> str:
-        """A vector with the same number in all lanes."""
-        vector = f"<{size} x {kind}>"
-        first = self.set(f"insertelement {vector} poison, {kind} {value}, i64 0")
-        return self.set(f"shufflevector {vector} {first}, {vector} poison, <{size} x i32> zeroinitializer")
-
-    def below(self, count: str) -> str:
-        """The lanes whose number is below a count."""
-        few = self.set(f"trunc i64 {self.umin(count, str(_LANES))} to i32")
-        return self.set(f"icmp ult {_WHOLES} {_STEPS}, {self.splat('i32', few)}")
-
-    def umin(self, a: str, b: str) -> str:
-        return self.set(f"call i64 @llvm.umin.i64(i64 {a}, i64 {b})")
-
-    def take(self, address: str, part: _Part = _WHOLE, lanes: str | None = None) -> str:
-        """A vector; where ``lanes`` are given, only those, and zeros."""
-        if lanes is None:
-            return self.set(f"load {part.kind}, ptr {address}, align 4")
-        return self.set(
-            f"call {part.kind} @llvm.masked.load.v{part.size}f32.p0"
-            f"(ptr {address}, i32 4, <{part.size} x i1> {lanes}, {part.kind} zeroinitializer)"
-        )
-
-    def put(self, value: str, address: str, part: _Part = _WHOLE, lanes: str | None = None) -> None:
-        """Store a vector, or some of its lanes."""
-        if lanes is None:
-            self.do(f"store {part.kind} {value}, ptr {address}, align 4")
-        else:
-            self.do(
-                f"call void @llvm.masked.store.v{part.size}f32.p0"
-                f"({part.kind} {value}, ptr {address}, i32 4, <{part.size} x i1> {lanes})"
-            )
-
-    def fma(self, a: str, b: str, c: str, part: _Part = _WHOLE) -> str:
-        kind = part.kind
-        return self.set(f"call {kind} @llvm.fma.v{part.size}f32({kind} {a}, {kind} {b}, {kind} {c})")
-
-    def finish(self, adds: bool, total: str, address: str, part: _Part, lanes: str | None) -> None:
-        """Store a total, or add ``alpha`` times it to what is there."""
-        if adds:
-            total = self.fma(self.splat("float", "%alpha", part.size), total, self.take(address, part, lanes), part)
-        self.put(total, address, part, lanes)
-
-    def transposed(self, rows: list[str]) -> list[str]:
-        """A square of 16 x 16 numbers: blocks of 8, 4, 2 and 1 change places across its diagonal."""
-        for d in (8, 4, 2, 1):
-            upper = ", ".join(f"i32 {lane if not lane & d else _LANES + lane - d}" for lane in range(_LANES))
-            lower = ", ".join(f"i32 {lane + d if not lane & d else _LANES + lane}" for lane in range(_LANES))
-            new = list(rows)
-            for i in range(_LANES):
-                if not i & d:
-                    pair = f"{_FLOATS} {rows[i]}, {_FLOATS} {rows[i + d]}"
-                    new[i] = self.set(f"shufflevector {pair}, <{_LANES} x i32> <{upper}>")
-                    new[i + d] = self.set(f"shufflevector {pair}, <{_LANES} x i32> <{lower}>")
-            rows = new
-        return rows
-
-
 def nonzeros_function(
-    kernel: Nonzeros, declare: Callable[[str], None], maker: str = "", names: Sequence[str] = ()
+    kernel: Nonzeros, declare: Callable[[str], None], compress: bool, maker: str = "", names: Sequence[str] = ()
 ) -> Function:
     """For rows ``from`` to ``to``: places and values of what is not zero, and where each block of the row starts.
 
-    ``maker`` is the function that makes a row; ``names`` are its pointers, which become parameters here but for ``%row``,
+    ``compress``: whether the processor moves chosen lanes together by one instruction; LLVM's substitute for it is slow, or
+    fails. ``maker`` is the function that makes a row; ``names`` are its pointers, which become parameters here but for ``%row``,
     where it writes. Without it the rows stand in ``x``. A row that was made is kept in ``x`` if half of its numbers or more
     are not zero.
     """
-    w = _Sparse(declare)
+    w = Vectors(declare)
     count, blocks, room = kernel.columns, kernel.blocks, kernel.room
     listed = w.slot("i64")
     made = w.slot(f"[{count} x float], align 64") if maker else ""
@@ -192,7 +65,7 @@ def nonzeros_function(
         start = w.set(f"trunc i64 {w.set(f'load i64, ptr {listed}')} to i32")
         w.do(f"store i32 {start}, ptr {w.at('i32', '%starts', (i, blocks + 1), (b, 1))}")
         first = w.set(f"mul i64 {b}, {BLOCK}")
-        w.loop(first, w.umin(w.sum((first, 1), (BLOCK, 1)), str(count)), lambda k: chunk(i, k, numbers), _LANES)
+        w.loop(first, w.umin(w.sum((first, 1), (BLOCK, 1)), str(count)), lambda k: chunk(i, k, numbers), LANES)
         # A zero makes the number even: lists are read in pairs.
         n = w.set(f"load i64, ptr {listed}")
         place = w.set(f"trunc i64 {first} to i32")
@@ -202,24 +75,49 @@ def nonzeros_function(
         w.do(f"store i64 {even}, ptr {listed}")
 
     def chunk(i: str, k: str, numbers: str) -> None:
-        lanes = w.below(w.set(f"sub i64 {count}, {k}")) if count % _LANES else None
-        vector = w.take(w.at("float", numbers, (k, 1)), _WHOLE, lanes)
-        some = w.set(f"fcmp une {_FLOATS} {vector}, zeroinitializer")
-        bits = w.set(f"bitcast {_BITS} {some} to i16")
-        w.when(w.set(f"icmp ne i16 {bits}, 0"), lambda: keep(i, k, vector, some, bits))
+        lanes = w.below(w.set(f"sub i64 {count}, {k}")) if count % LANES else None
+        vector = w.take(w.at("float", numbers, (k, 1)), WHOLE, lanes)
+        some = w.set(f"fcmp une {FLOATS} {vector}, zeroinitializer")
+        bits = w.set(f"bitcast {BITS} {some} to i16")
+        how = partial(at_once, i, k, vector, some, bits) if compress else partial(one_by_one, i, k, numbers, bits)
+        w.when(w.set(f"icmp ne i16 {bits}, 0"), how)
 
-    def keep(i: str, k: str, numbers: str, some: str, bits: str) -> None:
+    def at_once(i: str, k: str, vector: str, some: str, bits: str) -> None:
+        """By the instruction that AVX-512 has for it."""
         n = w.set(f"load i64, ptr {listed}")
-        places = w.set(f"add {_WHOLES} {_STEPS}, {w.splat('i32', w.set(f'trunc i64 {k} to i32'))}")
-        for kind, name, base, vector in (("f32", "float", "%values", numbers), ("i32", "i32", "%places", places)):
-            whole = f"<{_LANES} x {name}>"
+        places = w.set(f"add {WHOLES} {STEPS}, {w.splat('i32', w.set(f'trunc i64 {k} to i32'))}")
+        words = w.set(f"bitcast {FLOATS} {vector} to {WHOLES}")
+        declare(f"declare {WHOLES} @llvm.experimental.vector.compress.v16i32({WHOLES}, {BITS}, {WHOLES})")
+        declare("declare i16 @llvm.ctpop.i16(i16)")
+        for base, whole in (("%values", words), ("%places", places)):
             kept = w.set(
-                f"call {whole} @llvm.experimental.vector.compress.v16{kind}"
-                f"({whole} {vector}, {_BITS} {some}, {whole} zeroinitializer)"
+                f"call {WHOLES} @llvm.experimental.vector.compress.v16i32"
+                f"({WHOLES} {whole}, {BITS} {some}, {WHOLES} poison)"
             )
-            w.do(f"store {whole} {kept}, ptr {w.at(name, base, (i, room), (n, 1))}, align 4")
+            w.do(f"store {WHOLES} {kept}, ptr {w.at('i32', base, (i, room), (n, 1))}, align 4")
         more = w.set(f"zext i16 {w.set(f'call i16 @llvm.ctpop.i16(i16 {bits})')} to i64")
         w.do(f"store i64 {w.sum((n, 1), (more, 1))}, ptr {listed}")
+
+    def one_by_one(i: str, k: str, numbers: str, bits: str) -> None:
+        """Bit by bit, the lowest first."""
+        declare("declare i16 @llvm.cttz.i16(i16, i1)")
+        left = w.slot("i16")
+        w.do(f"store i16 {bits}, ptr {left}")
+
+        def one() -> str:
+            rest = w.set(f"load i16, ptr {left}")
+            lane = w.set(f"zext i16 {w.set(f'call i16 @llvm.cttz.i16(i16 {rest}, i1 true)')} to i64")
+            n = w.set(f"load i64, ptr {listed}")
+            place = w.sum((k, 1), (lane, 1))
+            w.do(f"store i32 {w.set(f'trunc i64 {place} to i32')}, ptr {w.at('i32', '%places', (i, room), (n, 1))}")
+            value = w.load("float", numbers, (place, 1))
+            w.do(f"store float {value}, ptr {w.at('float', '%values', (i, room), (n, 1))}, align 4")
+            w.do(f"store i64 {w.sum((n, 1), (1, 1))}, ptr {listed}")
+            less = w.set(f"and i16 {rest}, {w.set(f'sub i16 {rest}, 1')}")
+            w.do(f"store i16 {less}, ptr {left}")
+            return w.set(f"icmp ne i16 {less}, 0")
+
+        w.repeat(one)
 
     w.loop("%from", "%to", row)
     return _parameters("%x", *_LISTS, *(name for name in names if name != "%row")), w.body()
@@ -255,7 +153,7 @@ def fill_function(kernel: Nonzeros, declare: Callable[[str], None]) -> Function:
     return _parameters("%x", *_LISTS), w.body()
 
 
-class _Product(_Sparse):
+class _Product(Vectors):
     """What both directions share: the choice between lists and BLAS, and the walk over panels."""
 
     def __init__(self, lists: Nonzeros | None, declare: Callable[[str], None]) -> None:
@@ -333,23 +231,26 @@ class _Product(_Sparse):
 
 def _pack() -> str:
     """A square of 16 by 16 weights, transposed into a panel; of what lies outside there are copies and zeros."""
-    w = _Sparse(lambda line: None)
+    w = Vectors(lambda line: None)
     lanes, last = w.below("%lanes"), w.set("sub i64 %rows, 1")
-    rows = [w.take(w.at("float", "%from", (w.umin(str(r), last), "%step")), _WHOLE, lanes) for r in range(_LANES)]
+    rows = [w.take(w.at("float", "%from", (w.umin(str(r), last), "%step")), WHOLE, lanes) for r in range(LANES)]
     for r, column in enumerate(w.transposed(rows)):
         w.put(column, w.at("float", "%to", (r * _WIDTH, 1)))
     return _internal("pack(ptr noalias %from, i64 %step, i64 %rows, i64 %lanes, ptr noalias %to)", w.body())
 
 
 def _unpack(adds: bool) -> str:
-    """A square of a panel, transposed to where it belongs."""
-    w = _Sparse(lambda line: None)
-    inside = w.below("%lanes")
-    columns = [w.take(w.at("float", "%from", (r * _WIDTH, 1))) for r in range(_LANES)]
-    for r, total in enumerate(w.transposed(columns)):
-        meant = w.set(f"icmp ult i64 {r}, %rows")
-        lanes = w.set(f"select i1 {meant}, {_BITS} {inside}, {_BITS} zeroinitializer")
-        w.finish(adds, total, w.at("float", "%to", (r, "%step")), _WHOLE, lanes)
+    """A square of a panel, transposed to where it belongs; whole rows without a mask, which costs several stores."""
+    w = Vectors(lambda line: None)
+    columns = w.transposed([w.take(w.at("float", "%from", (r * _WIDTH, 1))) for r in range(LANES)])
+
+    def write(lanes: str | None) -> None:
+        for r, total in enumerate(columns):
+            meant = w.set(f"icmp ult i64 {r}, %rows")
+            address = w.at("float", "%to", (r, "%step"))
+            w.when(meant, partial(w.finish, adds, total, address, WHOLE, lanes))
+
+    w.when(w.set(f"icmp uge i64 %lanes, {LANES}"), lambda: write(None), lambda: write(w.below("%lanes")))
     name = f"unpack{'_add' * adds}"
     return _internal(
         f"{name}(ptr noalias %from, ptr noalias %to, i64 %step, i64 %rows, i64 %lanes, float %alpha)", w.body()
@@ -393,27 +294,27 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], inte
     def lay_out(j: str, width: int, first: str, end: str) -> None:
         def square(k: str) -> None:
             lanes = w.set(f"sub i64 {end}, {k}")
-            for at in range(0, width, _LANES):
+            for at in range(0, width, LANES):
                 weights, target = (
                     w.at("float", "%w", (j, inputs), (at * inputs, 1), (k, 1)),
                     w.in_panel(k, first, (at, 1)),
                 )
-                rows = min(width - at, _LANES)
+                rows = min(width - at, LANES)
                 w.do(f"call void @pack(ptr {weights}, i64 {inputs}, i64 {rows}, i64 {lanes}, ptr {target})")
 
         def line(k: str) -> None:
-            for part in _Part.of(width):
+            for part in Part.of(width):
                 numbers = w.take(w.at("float", "%w", (k, outputs), (j, 1), (part.at, 1)), part, part.lanes)
                 w.put(numbers, w.in_panel(k, first, (part.at, 1)), part)
 
         if kernel.transpose_b:
             declare(_pack())
-            w.loop(first, end, square, _LANES)
+            w.loop(first, end, square, LANES)
         else:
             w.loop(first, end, line)
 
     def row(i: str, j: str, width: int, b: str, first: str) -> None:
-        parts = _Part.of(width)
+        parts = Part.of(width)
         targets = [w.at("float", "%out", (i, outputs), (j, 1), (part.at, 1)) for part in parts]
         # Two sums side by side, so that one need not wait for the other.
         sums = [[w.slot(part.kind) for part in parts] for _ in range(2)]
@@ -464,12 +365,12 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
         w.clear(w.panel, 4 * BLOCK * _WIDTH)
         w.loop("0", str(w.rows), lambda i: row(i, j, width, b, first))
         if by_outputs:
-            w.loop(first, end, lambda k: square(k, j, width, first, end), _LANES)
+            w.loop(first, end, lambda k: square(k, j, width, first, end), LANES)
         else:
             w.loop(first, end, lambda k: line(k, j, width, first))
 
     def row(i: str, j: str, width: int, b: str, first: str) -> None:
-        parts = _Part.of(width)
+        parts = Part.of(width)
         given = [w.take(w.at("float", "%g", (i, outputs), (j, 1), (part.at, 1)), part, part.lanes) for part in parts]
 
         def add(pair: list[tuple[str, str]]) -> None:
@@ -483,13 +384,13 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
     def square(k: str, j: str, width: int, first: str, end: str) -> None:
         declare(_unpack(adds))
         lanes = w.set(f"sub i64 {end}, {k}")
-        for at in range(0, width, _LANES):
+        for at in range(0, width, LANES):
             panel, target = w.in_panel(k, first, (at, 1)), w.at("float", "%out", (j, inputs), (at * inputs, 1), (k, 1))
-            sizes = f"i64 {inputs}, i64 {min(width - at, _LANES)}, i64 {lanes}"
+            sizes = f"i64 {inputs}, i64 {min(width - at, LANES)}, i64 {lanes}"
             w.do(f"call void @unpack{'_add' * adds}(ptr {panel}, ptr {target}, {sizes}, float %alpha)")
 
     def line(k: str, j: str, width: int, first: str) -> None:
-        for part in _Part.of(width):
+        for part in Part.of(width):
             total = w.take(w.in_panel(k, first, (part.at, 1)), part)
             w.finish(adds, total, w.at("float", "%out", (k, outputs), (j, 1), (part.at, 1)), part, part.lanes)
 

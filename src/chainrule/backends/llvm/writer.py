@@ -87,6 +87,14 @@ class Writer:
         self.do(f"br label %{head}{f', !llvm.loop !{vectors}' if vectors else ''}")
         self.begin(after)
 
+    def repeat(self, body: Callable[[], str]) -> None:
+        """Once, and again as long as what the body returns is true."""
+        again, after = self.label(), self.label()
+        self.do(f"br label %{again}")
+        self.begin(again)
+        self.do(f"br i1 {body()}, label %{again}, label %{after}")
+        self.begin(after)
+
     def when(self, condition: str, then: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:
         """One of two ways."""
         yes, no, after = self.label(), self.label(), self.label()
