@@ -1,9 +1,8 @@
-"""Drawings of ways downhill: the steps on a curve, and the family tree of those who walk."""
+"""Drawings of ways downhill: on a curve and on a surface, how far a race was decided, and the family tree of the runners."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -14,7 +13,7 @@ from chainrule.show.style import Look, Style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Relative", "before_and_after", "descents", "family_tree", "terrains"]
+__all__ = ["before_and_after", "descents", "family_tree", "terrains"]
 
 Array = np.ndarray[Any, Any]
 
@@ -144,72 +143,76 @@ def before_and_after(
     return figure
 
 
-@dataclass(frozen=True)
-class Relative:
-    """One box of a family tree: where it stands (column from the left, row from the top), which branch it belongs to (a
-    number, which is its colour), and a few lines on what it brought."""
-
-    column: float
-    row: float
-    branch: int
-    lines: Sequence[str]
-
+#: The optimizers: column from the left, row from the top, branch, year, and what is new in each, in English and Korean.
+_FAMILY = {
+    "GD": (0, 1.15, 0, "1847", "all rows,\none step", "모두 보고\n한 걸음"),
+    "SGD": (1, 1.15, 0, "1951", "a few rows,\nmany steps", "조금 보고\n여러 걸음"),
+    "Momentum": (2, 0.3, 1, "1964", "keep rolling", "구르던 대로"),
+    "NAG": (3, 0, 1, "1983", "look ahead", "앞을 내다보기"),
+    "Adagrad": (2, 2.1, 2, "2011", "a rate for\neach weight", "가중치마다\n다른 학습률"),
+    "RMSProp": (3, 1.6, 2, "2012", "forget\nold slopes", "옛 기울기는\n잊기"),
+    "Adadelta": (3, 2.6, 2, "2012", "measure by own\nearlier steps", "지난 걸음에\n맞추기"),
+    "Adam": (4, 1, 3, "2014", "Momentum\nand RMSProp", "모멘텀과\nRMSProp"),
+    "Nadam": (5, 0.4, 3, "2016", "Adam and NAG", "Adam과 NAG"),
+    "AdamW": (5, 1.6, 3, "2017", "weight decay\napart", "가중치 감쇠를\n따로"),
+}
+_CHILDREN = {
+    "GD": ["SGD"], "SGD": ["Momentum", "Adagrad"], "Momentum": ["NAG", "Adam"], "NAG": ["Nadam"],
+    "Adagrad": ["RMSProp", "Adadelta"], "RMSProp": ["Adam"], "Adam": ["Nadam", "AdamW"],
+}  # fmt: skip
+_BRANCHES = {"en": ("the trunk", "which way", "how far", "both"), "ko": ("뿌리", "어느 방향으로", "얼마나", "둘 다")}
 
 #: Em: from box to box, and a box.
 _ACROSS, _DOWN, _WIDE, _HIGH = 10.4, 7.2, 8.6, 5.0
 
 
-def family_tree(
-    members: Mapping[str, Relative], children: Iterable[tuple[str, str]], branches: Sequence[str], **look: Unpack[Look]
-) -> Figure:
-    """Boxes with names and lines, an arrow for each (parent, child), and what the colours of the branches mean.
+def family_tree(**look: Unpack[Look]) -> Figure:
+    """The optimizers in boxes, an arrow from each parent to each child; the colours of the branches say what they ask.
 
-    >>> members = {"GD": Relative(0, 0, 0, ["all rows"]), "SGD": Relative(1, 0, 0, ["some rows"])}
-    >>> figure = family_tree(members, [("GD", "SGD")], ["the trunk"])
-    >>> [text.get_text() for text in figure.axes[0].texts if text.get_text()]
-    ['GD', 'all rows', 'SGD', 'some rows']
+    >>> figure = family_tree()
+    >>> [text.get_text() for text in figure.axes[0].texts][:4]
+    ['GD', '1847\\nall rows,\\none step', 'SGD', '1951\\na few rows,\\nmany steps']
     """
     style = Style.of("family_tree", **look)
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
-    width = max(member.column for member in members.values()) * _ACROSS + _WIDE + 1
-    height = max(member.row for member in members.values()) * _DOWN + _HIGH + 1
-    corner = f"round,pad=0,rounding_size={0.5}"
-    with style.drawing(width, height + 2.2) as figure:
+    width, height = 5 * _ACROSS + _WIDE, 2.6 * _DOWN + _HIGH
+    with style.drawing(width + 1, height + 3) as figure:
         axes = figure.add_subplot()
-        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+        axes.set(xlim=(-0.5, width + 0.5), ylim=(height + 0.5, -0.5), aspect="equal")
         axes.axis("off")
-        for name, member in members.items():
-            x, y = member.column * _ACROSS, member.row * _DOWN
+        for name, (column, row, branch, year, english, korean) in _FAMILY.items():
+            x, y = column * _ACROSS, row * _DOWN
             axes.add_patch(
                 FancyBboxPatch(
-                    (x, y), _WIDE, _HIGH, boxstyle=corner, facecolor=style.tint(member.branch, 0.16),
-                    edgecolor=style.colour(member.branch), linewidth=style.pt(1.2), zorder=2,
+                    (x, y), _WIDE, _HIGH, boxstyle="round,pad=0,rounding_size=0.5", facecolor=style.tint(branch, 0.16),
+                    edgecolor=style.colour(branch), linewidth=style.pt(1.2), zorder=2,
                 )
             )  # fmt: skip
-            look_of_text: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 3}
-            axes.text(x + _WIDE / 2, y + 1.05, name, weight="bold", **look_of_text)
+            middle: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 3}
+            axes.text(x + _WIDE / 2, y + 1.05, name, weight="bold", **middle)
             axes.text(
-                x + _WIDE / 2, y + 3.1, "\n".join(member.lines), size=style.points * 0.78, linespacing=1.25,
-                **look_of_text,
+                x + _WIDE / 2, y + 3.1, f"{year}\n{korean if style.lang == 'ko' else english}", size=style.points * 0.78,
+                linespacing=1.25, **middle,
             )  # fmt: skip
-        for parent, child in children:
+        for start, end in ((start, end) for start, ends in _CHILDREN.items() for end in ends):
             axes.add_patch(
                 FancyArrowPatch(
-                    *_ends(members[parent], members[child]), arrowstyle="-|>", mutation_scale=style.pt(9),
-                    color=style.theme.soft, linewidth=style.pt(1.2), shrinkA=0, shrinkB=0, zorder=1,
+                    *_arrow(start, end), arrowstyle="-|>", mutation_scale=style.pt(9), color=style.theme.soft,
+                    linewidth=style.pt(1.2), shrinkA=0, shrinkB=0, zorder=1,
                 )
             )  # fmt: skip
         handles = [
             Patch(facecolor=style.tint(i, 0.16), edgecolor=style.colour(i), label=name)
-            for i, name in enumerate(branches)
+            for i, name in enumerate(_BRANCHES[style.lang])
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
-def _ends(parent: Relative, child: Relative) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Where an arrow leaves its parent's right edge and meets its child's left one; what comes from above enters above."""
-    rise = float(np.sign(parent.row - child.row)) * 0.22 * _HIGH
-    start = parent.column * _ACROSS + _WIDE, parent.row * _DOWN + _HIGH / 2 - rise
-    return start, (child.column * _ACROSS, child.row * _DOWN + _HIGH / 2 + rise)
+def _arrow(parent: str, child: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """From the parent's right edge to the child's left one; what comes from above enters above the middle."""
+    (left, above), (right, below) = _FAMILY[parent][:2], _FAMILY[child][:2]
+    shift = float(np.sign(above - below)) * 0.22 * _HIGH
+    start = left * _ACROSS + _WIDE, above * _DOWN + _HIGH / 2 - shift
+    return start, (right * _ACROSS, below * _DOWN + _HIGH / 2 + shift)
