@@ -14,8 +14,8 @@ from chainrule.core.aval import int64
 
 __all__ = ["RowsFunction"]
 
-#: Rows that are done at once, and at the end.
-_LANES, _FEW = 16, 4
+#: Rows that are done at once: as many as a vector holds, and of what is left at the end.
+_LANES = (16, 4, 2)
 
 Place = tuple[int, ...]
 
@@ -38,17 +38,15 @@ class RowsFunction(LoopFunction):
             for kept in _kept(loop):
                 slot, first = self._totals[id(r), kept] = self._accumulators(r)[-1]
                 self.do(f"store {TYPES[first.dtype]} {first}, ptr {slot}")
-        for number in (_LANES, _FEW):
-            self._declare(vectors_of(number))
-        rows = self.group.rows
-        start, middle, end = "0", str(rows // _LANES * _LANES), str(rows)
-        if self.shared:
-            start, end = "%from", "%to"
-            whole = self.set(f"and i64 {self.set('sub i64 %to, %from')}, {-_LANES}")
-            middle = self.sum((start, 1), (whole, 1))
+        start, end = ("%from", "%to") if self.shared else ("0", str(self.group.rows))
         # Whole vectors, then what is left in shorter ones.
-        self.loop(start, middle, self._one_row, vectors=_LANES)
-        self.loop(middle, end, self._one_row, vectors=_FEW)
+        for lanes in _LANES:
+            self._declare(vectors_of(lanes))
+            whole = self.set(f"and i64 {self.set(f'sub i64 {end}, {start}')}, {-lanes}")
+            middle = self.sum((start, 1), (whole, 1))
+            self.loop(start, middle, self._one_row, vectors=lanes)
+            start = middle
+        self.loop(start, end, self._one_row)
         for loop, r in overall:
             for kept in _kept(loop):
                 slot, first = self._totals[id(r), kept]
