@@ -15,6 +15,7 @@ from chainrule.core.errors import ConfigError, DataError, ShapeError
 from chainrule.core.philox import Generator, default_generator, manual_seed
 from chainrule.data.dataset import Subset, TensorDataset
 from chainrule.data.split import KFold, StratifiedKFold, random_split, stratified_split, train_test_split
+from chainrule.data.tables import Table
 
 DATA = TensorDataset(np.arange(30), np.repeat([0, 1, 2], [15, 10, 5]))
 
@@ -147,6 +148,13 @@ def test_train_test_split_keeps_containers():
     values = [parts[1]["a"].tolist(), parts[3]["a"].to_list(), parts[5], parts[7].numpy().tolist()]
     assert isinstance(parts[0], pandas.DataFrame) and isinstance(parts[4], list)
     assert all(value == values[0] for value in values) and len(values[0]) == 2
+
+
+def test_train_test_split_takes_rows_of_tables():
+    table = Table({"a": np.arange(8), "b": np.arange(8) * 2}, {"a": "number", "b": "number"}, target="b")
+    train, test, numbers = train_test_split(table, np.arange(8), test_size=0.25, seed=2)[:3]
+    assert test["a"].tolist() == train_test_split(np.arange(8), test_size=0.25, seed=2)[1].tolist()
+    assert train["a"].tolist() == numbers.tolist() and (train["b"] == 2 * train["a"]).all() and train.target == "b"
 
 
 @pytest.mark.parametrize("test_size", [0, 30, 31, 1.0, 0.0, -0.1, 0.999, True])

@@ -15,16 +15,11 @@ BACKENDS = ("auto", "llvm", "numpy", "eager")
 class Config:
     """The settings, as attributes of ``cr.config``; each starts from an environment variable.
 
-    ============== ======================= ====================================================================
-    attribute      variable                meaning
-    ============== ======================= ====================================================================
-    ``backend``    ``CHAINRULE_BACKEND``   ``llvm`` (native code), ``numpy`` (the program that ``step.source()``
-                                           shows), ``eager`` (compile nothing), or ``auto``: LLVM where it can,
-                                           else NumPy
-    ``threads``    ``CHAINRULE_THREADS``   most threads that a compiled program uses; all cores by default
-    ``cache_dir``  ``CHAINRULE_CACHE_DIR`` folder for compiled kernels; by default one in the user's cache folder,
-                                           an empty text keeps nothing on disk
-    ============== ======================= ====================================================================
+    - ``backend`` (``CHAINRULE_BACKEND``): ``llvm`` (native code), ``numpy`` (the program that ``step.source()`` shows),
+      ``eager`` (compile nothing), or ``auto``: LLVM where it can, else NumPy
+    - ``threads`` (``CHAINRULE_THREADS``): most threads that a compiled program uses; all cores by default
+    - ``cache_dir`` (``CHAINRULE_CACHE_DIR``): folder for compiled kernels; by default one in the user's cache folder, an
+      empty text keeps nothing on disk
 
     >>> Config().backend in BACKENDS
     True
@@ -39,9 +34,10 @@ class Config:
     @property
     def backend(self) -> str:
         """Who runs compiled programs: ``auto``, ``llvm``, ``numpy`` or ``eager``."""
-        return self._backend or _checked_backend(
-            "CHAINRULE_BACKEND", os.environ.get("CHAINRULE_BACKEND", "auto").lower()
-        )
+        if self._backend is None:
+            chosen = os.environ.get("CHAINRULE_BACKEND", "auto").lower()
+            self._backend = _checked_backend("CHAINRULE_BACKEND", chosen)
+        return self._backend
 
     @backend.setter
     def backend(self, name: str) -> None:

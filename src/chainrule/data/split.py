@@ -14,6 +14,7 @@ from chainrule.data import convert
 from chainrule.data.arrays import as_array
 from chainrule.data.convert import Array
 from chainrule.data.dataset import Indices, Subset, row_reader
+from chainrule.data.tables import Table
 
 __all__ = ["KFold", "StratifiedKFold", "random_split", "stratified_split", "train_test_split"]
 
@@ -155,7 +156,7 @@ def train_test_split(*arrays: Any, test_size: float | int = 0.25, stratify: Any 
     """Split arrays alike at random: ``[first_train, first_test, second_train, second_test, ...]``.
 
     ``test_size`` is a fraction (rounded up, as in scikit-learn) or a number of rows. ``stratify`` takes one
-    class a row and keeps their proportions. Frames stay frames, tensors stay tensors, lists stay lists.
+    class a row and keeps their proportions. Tables and frames stay what they are, as do tensors and lists.
 
     >>> x_train, x_test = train_test_split(np.arange(8), test_size=0.25)
     >>> len(x_train), len(x_test), sorted([*x_train, *x_test]) == list(range(8))
@@ -190,6 +191,8 @@ def _held_out(total: int, test_size: float | int) -> int:
 
 def _take(data: Any, indices: Indices) -> Any:
     """The rows of ``data`` at ``indices``, in the container they came in."""
+    if isinstance(data, Table):
+        return data.take(indices)
     if hasattr(data, "iloc"):
         return data.iloc[indices]
     if isinstance(data, (list, tuple)):
