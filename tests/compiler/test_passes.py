@@ -20,16 +20,19 @@ from chainrule.compiler.passes.cse import eliminate_common_subexpressions
 from chainrule.compiler.passes.dce import eliminate_dead_code
 from chainrule.compiler.passes.expand import expand
 from chainrule.compiler.passes.fold import MOST_ELEMENTS, fold
+from chainrule.compiler.passes.order import count_orders
 from chainrule.compiler.passes.simplify import simplify
 from chainrule.compiler.passes.verify import verify
 from chainrule.compiler.program import Program
 from chainrule.compiler.rewrite import rewrite
-from chainrule.core import source
+from chainrule.core import philox, source
+from chainrule.core.apply import apply
 from chainrule.core.errors import GraphError, ShapeError
 from chainrule.core.graph import Graph, Node
 from chainrule.core.philox import Generator
 from chainrule.ops.arithmetic import Negative
 from chainrule.ops.exponential import Exp
+from chainrule.ops.random import Permutation
 from tolerances import assert_near
 
 Array = np.ndarray[Any, Any]
@@ -266,6 +269,27 @@ def test_new_nodes_stand_on_the_line_and_in_the_layer_of_the_old() -> None:
 
 
 # ---- all passes
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 100])
+def test_orders_are_counted(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The places are those of a stable sort, also where random numbers are equal."""
+    before = traced(lambda key, counter: apply(Permutation.of(n), key, counter), np.array(7), np.array(3))
+    after = count_orders(before)
+    verify(after, before)
+    assert not any(isinstance(node.op, Permutation) for node in after.graph.nodes)
+    drawn = philox.uniform
+    for few in (lambda *a: drawn(*a), lambda *a: np.floor(drawn(*a) * 3)):
+        monkeypatch.setattr(philox, "uniform", few)
+        for counter in (0, 9):
+            (expected,), (received,) = (run(p, np.array(1), np.array(counter)) for p in (before, after))
+            assert received.tolist() == expected.tolist() and sorted(received.tolist()) == list(range(n))
+
+
+def test_long_orders_are_left_to_numpy() -> None:
+    """Counting compares each number with each."""
+    program = traced(lambda key, counter: apply(Permutation.of(5000), key, counter), np.array(7), np.array(3))
+    assert count_orders(program) is program
 
 
 @pytest.mark.parametrize("name", STEPS)

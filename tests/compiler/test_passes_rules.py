@@ -104,6 +104,80 @@ CASES: dict[str, list[Case]] = {
         Case(lambda x, y: x + (-y), (S, S[::-1].copy()), "%0 = subtract x y; return %0"),
         Case(lambda x, y: (-x) + y, (S, S[::-1].copy()), "%0 = subtract y x; return %0"),
     ],
+    "number_times_multiple": [
+        Case(lambda x: 3.0 * (x * 0.1), (S,), "%0 = multiply x 0.300000012; return %0", 2),
+        Case(lambda x: (0.5 * x) * 2.0, (M,), "return x", 2),
+        Case(lambda x: -2.0 * (x * 3.0) * -1.5, (M,), "%0 = multiply x 9; return %0", 2),
+    ],
+    "number_times_negative": [
+        Case(lambda x: 2.0 * -x, (S,), "%0 = multiply x -2; return %0"),
+        Case(lambda x: -x * -0.5, (S,), "%0 = multiply x 0.5; return %0"),
+    ],
+    "negative_of_multiple": [Case(lambda x: -(2.0 * x), (S,), "%0 = multiply x -2; return %0")],
+    "twice_a_multiple": [Case(lambda x: (y := 0.25 * x) + y, (M,), "%0 = multiply x 0.5; return %0")],
+    "add_negative_multiple": [
+        Case(lambda x, y: x + y * -2.0, (S, S[::-1].copy()), "%0 = multiply y 2; %1 = subtract x %0; return %1"),
+        Case(lambda x, y: -3.0 * x + y, (S, S[::-1].copy()), "%0 = multiply x 3; %1 = subtract y %0; return %1"),
+    ],
+    "reduction_of_negative": [
+        Case(
+            lambda x: cr.sum(-x, 1),
+            (M,),
+            "%0 = sum[axes=(1,), keepdims=False] x; %1 = negative %0; return %1",
+            0,
+        ),
+        Case(
+            lambda x: cr.mean(-x, 0, keepdims=True),
+            (M,),
+            "%0 = mean[axes=(0,), keepdims=True] x; %1 = negative %0; return %1",
+            0,
+        ),
+    ],
+    "where_within_where": [
+        Case(
+            lambda c, x, y: cr.where(c, cr.where(c, x, 1.0), y),
+            (TRUTH, numbers(3), numbers(3, seed=1)),
+            "%0 = where x y z; return %0",
+        ),
+        Case(
+            lambda c, x, y: cr.where(c, x, y * cr.where(c, 0.0, x)),
+            (TRUTH, np.array([1, np.nan, 2], np.float32), np.array([np.inf, 3, np.nan], np.float32)),
+            "%0 = multiply z y; %1 = where x y %0; return %1",
+        ),
+        Case(
+            lambda c, x, y: cr.where(c, cr.where(c, x, 1.0) * 3.0 * y, y),
+            (TRUTH, numbers(3), numbers(3, seed=1)),
+            "%0 = multiply y 3; %1 = multiply %0 z; %2 = where x %1 z; return %2",
+        ),
+    ],
+    "add_branches": [
+        Case(
+            lambda c, x, y: cr.where(c, x, 0.0) + cr.where(c, 0.0, y),
+            (TRUTH, numbers(3), numbers(3, seed=1)),
+            "%0 = where x y z; return %0",
+            0,
+        ),
+        Case(
+            lambda c, x, y: cr.where(c, 0.0, y) + cr.where(c, x, 0.0),
+            (TRUTH, np.array([np.inf, np.nan, 1], np.float32), np.array([np.nan, 2, np.inf], np.float32)),
+            "%0 = where x y z; return %0",
+            0,
+        ),
+    ],
+    "number_times_branch": [
+        Case(
+            lambda c, x: 2.0 * cr.where(c, x, 0.0),
+            (TRUTH, numbers(3)),
+            "%0 = multiply y 2; %1 = where x %0 0; return %1",
+            0,
+        ),
+        Case(
+            lambda c, x: cr.where(c, 0.0, x) * -0.5,
+            (TRUTH, numbers(3)),
+            "%0 = multiply y -0.5; %1 = where x 0 %0; return %1",
+            0,
+        ),
+    ],
     "subtract_negative_multiple": [
         Case(lambda x, y: x - y * -2.0, (S, S[::-1].copy()), "%0 = multiply y 2; %1 = add x %0; return %1"),
     ],
@@ -352,6 +426,22 @@ UNTOUCHED: dict[str, tuple[Callable[..., Any], tuple[Array, ...]]] = {
     "the inverse of 2**127 is too small": (lambda x: x / 2.0**127, (S,)),
     "x / 0": (lambda x: x / 0.0, (S,)),
     "add(x, x) is as good as anything": (lambda x: x + x, (S,)),
+    "a sum that is one number": (lambda x: cr.mean(-x), (S,)),
+    "a multiple that something else needs too": (lambda x: (y := x * 3.0, 2.0 * y, -y), (S,)),
+    "a negative that something else needs too": (lambda x: (y := -x, cr.sum(y), 2.0 * y), (S,)),
+    "a product of numbers that is too large": (lambda x: 1e30 * (x * 1e30), (S,)),
+    "a product of numbers that is too small": (lambda x: 1e-30 * (x * 1e-30), (S,)),
+    "whole numbers wrap around": (lambda x: (-x).sum() + cr.sum(2 * (x * 3)), (WHOLE,)),
+    "infinity times 0 is NaN": (lambda c, x: cr.where(c, x, 0.0) * np.inf, (TRUTH, numbers(3))),
+    "branches of two conditions": (
+        lambda c, d, x: cr.where(c, x, 0.0) + cr.where(d, 0.0, x),
+        (TRUTH, ~TRUTH, numbers(3)),
+    ),
+    "branches that both count": (lambda c, x: cr.where(c, x, 0.0) + cr.where(c, 1.0, x), (TRUTH, numbers(3))),
+    "a branch that something else needs too": (
+        lambda c, x: (y := cr.where(c, x, 0.0), y + cr.where(c, 0.0, x), 2.0 * y),
+        (TRUTH, numbers(3)),
+    ),
     "not (x < y) is true for NaN": (lambda x, y: ~(x < y), (S, S)),
     "float64 to float32 rounds": (lambda x: x.float().double(), (S.astype(np.float64),)),
     "int64 to float64 rounds": (lambda x: x.double().long(), (np.array([2**53 + 1]),)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.compiler.build import build
 
 
 @pytest.fixture
@@ -81,3 +83,53 @@ def test_threads_get_their_own_answers(model: nn.Module, busy_threads: None) -> 
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_new_weights_need_no_new_program(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are put into their places; weights of another type are another program."""
+    made = []
+    predicting = importlib.import_module("chainrule.compiler.predictor")
+    monkeypatch.setattr(predicting, "build", lambda *arguments: made.append(arguments) or build(*arguments))
+    predict, x = cr.Predictor(model), rows(3)
+    for scale in (1.0, 2.0, 3.0):
+        layer = model.get_submodule("0")
+        layer.weight.data = layer.weight.detach() * scale
+        model.train()  # the mode is looked at, and makes no difference
+        np.testing.assert_allclose(predict(x), plainly(model, x), rtol=1e-5, atol=1e-5)
+    assert len(made) == 1
+    model.add_module("4", nn.Linear(5, 2))
+    np.testing.assert_allclose(predict(x), plainly(model, x), rtol=1e-5, atol=1e-5)
+    assert len(made) == 2
+
+
+class Noisy(nn.Module):
+    """Draws a number at each call, in evaluation too."""
+
+    def forward(self, x: cr.Tensor) -> cr.Tensor:
+        return x + cr.rand(1)
+
+
+class Counting(nn.Module):
+    """Counts its calls in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", cr.zeros(1))
+
+    def forward(self, x: cr.Tensor) -> cr.Tensor:
+        self.calls.add_(1)
+        return x + self.calls
+
+
+def test_models_that_are_no_functions_of_their_input() -> None:
+    """They answer by themselves, once for each call."""
+    predict, x = cr.Predictor(Noisy()), rows(4)
+    cr.manual_seed(3)
+    received = [predict(x), predict(x)]
+    cr.manual_seed(3)
+    expected = [Noisy()(cr.tensor(x)).numpy() for _ in range(2)]
+    assert np.array_equal(received, expected) and not np.array_equal(*expected)
+    counting = Counting()
+    predict = cr.Predictor(counting)
+    assert [float(predict(np.zeros((1, 1), np.float32)).item()) for _ in range(3)] == [1.0, 2.0, 3.0]
+    assert counting.calls.item() == 3.0

@@ -10,10 +10,12 @@ from typing import Any
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.lower import Unsupported
 from chainrule.compiler.passes import run_passes
+from chainrule.compiler.passes.order import count_orders
 from chainrule.compiler.program import Program
 from chainrule.core.errors import ConfigError
+from chainrule.core.graph import Node
 
-__all__ = ["BackendNotice", "build", "llvm", "simplified", "source"]
+__all__ = ["BackendNotice", "build", "llvm", "simplified", "source", "source_lines"]
 
 
 class BackendNotice(UserWarning):
@@ -41,7 +43,7 @@ def build(program: Program, backend: str) -> Executable:
     if backend in ("auto", "llvm"):
         if importlib.util.find_spec("llvmlite") is not None:
             try:
-                made: Executable = _backend("llvm").LlvmExecutable(passed)
+                made: Executable = _backend("llvm").LlvmExecutable(count_orders(passed))
                 return made
             except Unsupported as reason:
                 _tell(f"NumPy runs this program: native code has no {reason}")
@@ -61,11 +63,18 @@ def source(program: Program, name: str) -> str:
     return text
 
 
+def source_lines(program: Program, name: str) -> tuple[str, dict[Node, int]]:
+    """The same text, and for each node of the traced program the line that computes it, counted from 1."""
+    passed = simplified(program)
+    text, lines = _backend("numpy").source_lines(passed, name)
+    return text, {node: lines[now] for node, now in passed.became.items() if now in lines}
+
+
 def llvm(program: Program) -> str:
     """The program as LLVM's intermediate language."""
     if importlib.util.find_spec("llvmlite") is None:
         raise ConfigError("step.llvm()", "no llvmlite", "LLVM", "pip install llvmlite")
-    executable: Any = _backend("llvm").LlvmExecutable(simplified(program))
+    executable: Any = _backend("llvm").LlvmExecutable(count_orders(simplified(program)))
     text: str = executable.module.text
     return text
 

@@ -19,9 +19,10 @@ from chainrule.compiler.executable import Executable, Interpreter
 from chainrule.compiler.explain import Event, explain
 from chainrule.compiler.guards import surroundings
 from chainrule.compiler.program import Program
-from chainrule.compiler.structure import Place, argument_names, as_leaf, flatten, map_tree, static, zip_trees
+from chainrule.compiler.structure import Place, argument_names, as_leaf, flatten_call, map_tree, zip_trees
 from chainrule.compiler.trace import Trace, trace
 from chainrule.compiler.tracer import NeedsEagerStep
+from chainrule.core.aval import Aval
 from chainrule.core.config import BACKENDS, config
 from chainrule.core.errors import ConfigError, GraphError, ShapeError
 from chainrule.core.graph import Node, Result
@@ -41,30 +42,33 @@ class Entry:
 
     def __init__(self, made: Trace, executable: Executable) -> None:
         self.trace, self.executable = made, executable
+        #: A node for each result, by its kind and type.
+        self.kinds = [
+            (Result if history else Node, node.aval)
+            for history, node in zip(made.histories, made.program.outputs, strict=False)
+        ]
 
     def run(self, leaves: list[Tensor], steps: int | None = None) -> Any:
         """One call, or a scan of many steps: state from its cells, through the program, and back into them."""
         made = self.trace
-        made.point(leaves)
-        arrays = [*(cell.load() for cell in made.cells), *(leaf.node.value for leaf in leaves)]
-        outputs = self.executable(arrays) if steps is None else self.executable.scan(arrays, steps)
-        results = made.program.results
-        for cell, value in zip(made.updated, outputs[results:], strict=True):
+        arrays = [cell.load() for cell in made.cells] + [leaf.node.value for leaf in leaves]
+        try:
+            outputs = self.executable(arrays) if steps is None else self.executable.scan(arrays, steps)
+        except ShapeError:  # an index outside its axis
+            for guard in made.numbers:
+                guard.blame()
+            raise
+        for cell, value in zip(made.updated, outputs[len(self.kinds) :], strict=True):
             cell.store(value)
         made.finish()
-        values = [_result(a, history) for a, history in zip(outputs[:results], made.histories, strict=True)]
-        result = map_tree(lambda x: _fetched(x, values), made.result)
+        values = [
+            Tensor._of(kind(None, (), aval if steps is None else Aval.like(array), array))
+            for (kind, aval), array in zip(self.kinds, outputs, strict=False)
+        ]
+        # A single tensor, as most steps return, needs no walk.
+        result = values[0] if type(made.result) is Place else map_tree(lambda x: _fetched(x, values), made.result)
         made.release()
         return result
-
-
-def _broken(made: Trace) -> str | None:
-    """The first thing that a trace took for granted and that no longer holds."""
-    return next((guard.what for guard in made.guards if not guard.holds()), None)
-
-
-def _result(array: Array, history: bool) -> Tensor:
-    return Tensor._of(Result(None, (), Node.leaf(array).aval, array)) if history else Tensor._wrap(array)
 
 
 def _fetched(x: Any, values: list[Tensor]) -> Any:
@@ -77,8 +81,8 @@ def _fetched(x: Any, values: list[Tensor]) -> Any:
 class Compiled:
     """A compiled function. Made by ``compile``; called as the function is.
 
-    ``graph()``, ``source()``, ``llvm()`` and ``explain()`` show what was made of it: of its last call, or of the call
-    with the arguments that they are given, which is then only traced, not run.
+    ``graph()``, ``source()``, ``source_lines()``, ``llvm()`` and ``explain()`` show what was made of it: of its last call,
+    or of the call with the arguments that they are given, which is then only traced, not run.
     """
 
     def __init__(self, function: Callable[..., Any], backend: str | None = None, keep_gradients: bool = False) -> None:
@@ -91,6 +95,10 @@ class Compiled:
         functools.update_wrapper(self, function, updated=())
         self.events: list[Event] = []
         self._entries: dict[Any, list[Entry]] = {}
+        #: What was looked up last, and what was found.
+        self._last_image: Any = None
+        self._last_key: Any = None
+        self._last_entries: list[Entry] = []
         self._last: Entry | None = None
         self._changing: str | None = None
         #: Settings of optimizers that have changed between calls.
@@ -125,8 +133,8 @@ class Compiled:
         if self._plainly():
             return self.function(*args, **kwargs)
         with self._lock:
-            leaves: list[Tensor] = []
-            entry = self._entry_or_reason(flatten((args, kwargs), leaves), leaves, 0)
+            tree, image, leaves = flatten_call(args, kwargs)
+            entry = self._entry_or_reason(tree, image, leaves)
             return self.function(*args, **kwargs) if entry is None else entry.run(leaves)
 
     def scan(self, constants: Sequence[Any] = (), streams: Sequence[Any] = ()) -> Any:
@@ -167,17 +175,17 @@ class Compiled:
             done = 0
             while done < steps:
                 entries = [Tensor._wrap(np.asarray(x.node.value[done])) for x in moving]
-                leaves: list[Tensor] = []
-                tree = flatten(((*constants, *entries), {}), leaves)
-                entry = self._entry_or_reason(tree, leaves, len(moving))
+                tree, image, leaves = flatten_call((*constants, *entries), {})
+                rest = [Tensor._wrap(x.node.value[done:]) for x in moving]
+                given = [*leaves[: len(leaves) - len(moving)], *rest]
+                entry = self._entry_or_reason(tree, image, leaves, len(moving), given)
                 if entry is None:
                     parts.append(zip_trees(_stacked, [self.function(*constants, *entries)]))
                     done += 1
                 else:
                     # Where a step changes what the next one takes for granted, they go one by one.
                     count = steps - done if entry.trace.steady and not entry.trace.deferred else 1
-                    rest = [Tensor._wrap(x.node.value[done : done + count]) for x in moving]
-                    parts.append(entry.run([*leaves[: len(leaves) - len(moving)], *rest], count))
+                    parts.append(entry.run(given, count))
                     done += count
             return parts[0] if len(parts) == 1 else zip_trees(_joined, parts)
 
@@ -193,42 +201,50 @@ class Compiled:
 
     # ---- tracing
 
-    def _entry_or_reason(self, tree: Any, leaves: list[Tensor], streams: int) -> Entry | None:
+    def _entry_or_reason(
+        self, tree: Any, image: Any, leaves: list[Tensor], streams: int = 0, given: list[Tensor] | None = None
+    ) -> Entry | None:
         """A trace that fits this call; None where the function is to run eagerly, for a reason that is noted."""
         try:
-            return self._entry(tree, leaves, streams)
+            return self._entry(tree, image, leaves, streams, given or leaves)
         except NeedsEagerStep as reason:
             self.events.append(Event("eager", str(reason)))
             return None
 
-    def _entry(self, tree: Any, leaves: list[Tensor], streams: int) -> Entry | None:
-        mode = local.mode
-        kinds = tuple((x.node.aval, x.node.requires_grad, x.is_leaf) for x in leaves)
+    def _entry(self, tree: Any, image: Any, leaves: list[Tensor], streams: int, given: list[Tensor]) -> Entry | None:
+        """A trace that fits this call, with its slots pointed at the call's tensors; None if there are too many."""
+        nodes = [x.node for x in leaves]
+        kinds = [(n.aval, n.requires_grad, n.op is None or not n.requires_grad) for n in nodes]
         backend = self.backend or config.backend
-        key = (static(tree), kinds, streams, mode.grad, get_default_dtype(), backend)
-        entries = self._entries.setdefault(key, [])
+        key = (tuple(kinds), streams, local.mode.grad, get_default_dtype(), backend)
+        if image is not self._last_image or key != self._last_key:  # to compare is faster than to hash
+            self._last_image, self._last_key = image, key
+            self._last_entries = self._entries.setdefault((image, key), [])
+        entries = self._last_entries
         for entry in entries:
-            if entry.trace.holds(leaves):
+            if entry.trace.holds(given):
                 self._last = entry
                 return entry
         if self._traces() >= MOST_TRACES:
             self._give_up()
             return None
-        reason = self._reason(entries, leaves)
+        reason = self._reason(entries, given)
         start = time.perf_counter()
         around = surroundings(self.function)
         names = argument_names(self.function, tree, len(leaves))
         moving = frozenset(self._moving)
-        made = trace(self.function, tree, leaves, streams, self.keep_gradients, names, moving)
-        made.guards += around
+        made = trace(self.function, tree, leaves, streams, self.keep_gradients, names, moving, given)
+        made.guards.add(around)
         traced = time.perf_counter()
-        self._changing = _broken(made)
+        broken = made.guards.broken()
+        self._changing = broken[0].what if broken else None
         if self._changing is None:
             entry = Entry(made, build(made.program, backend))
             entries.insert(0, entry)
         else:  # its Python code changes what it reads, so the program is for this call alone
             made.steady = False
             entry = Entry(made, Interpreter(made.program))
+        made.point(given)
         self._last = entry
         self.events.append(Event("traced", reason, entry, traced - start, time.perf_counter() - traced))
         return entry
@@ -239,8 +255,9 @@ class Compiled:
     def _reason(self, entries: list[Entry], leaves: list[Tensor]) -> str:
         """Why this call is traced."""
         if entries:
-            entries[0].trace.point(leaves)
-            broken = [guard for guard in entries[0].trace.guards if not guard.holds()]
+            last = entries[0].trace
+            last.point(leaves)
+            broken = last.broken()
             self._moving |= {guard.setting for guard in broken if guard.setting is not None}
             return (
                 f"{broken[0].what} changed" if broken else "an argument that the function also reaches in another way"
@@ -261,11 +278,10 @@ class Compiled:
 
     def _entry_for(self, asked: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
         if args or kwargs:
-            leaves: list[Tensor] = []
-            tree = flatten((args, kwargs), leaves)
+            tree, image, leaves = flatten_call(args, kwargs)
             try:
                 with self._lock:
-                    found = self._entry(tree, leaves, 0)
+                    found = self._entry(tree, image, leaves, 0, leaves)
             except NeedsEagerStep as reason:
                 raise GraphError(
                     f"{self.name}.{asked}(...)", f"a step whose state is not there yet: {reason}",
@@ -291,6 +307,12 @@ class Compiled:
         from chainrule.compiler.build import source
 
         return source(self._entry_for("source", args, kwargs).trace.program, self.name)
+
+    def source_lines(self, *args: Any, **kwargs: Any) -> tuple[str, dict[Node, int]]:
+        """``source()``, and for each node of ``graph()`` the line of it that computes the node, counted from 1."""
+        from chainrule.compiler.build import source_lines
+
+        return source_lines(self._entry_for("source_lines", args, kwargs).trace.program, self.name)
 
     def llvm(self, *args: Any, **kwargs: Any) -> str:
         """The program as LLVM's intermediate language."""

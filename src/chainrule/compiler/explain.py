@@ -8,6 +8,7 @@ from typing import Any
 from chainrule.compiler.fuse import fuse
 from chainrule.compiler.lower import Unsupported
 from chainrule.compiler.passes import run_passes
+from chainrule.compiler.passes.order import count_orders
 from chainrule.compiler.plan import plan
 
 __all__ = ["Event", "explain"]
@@ -51,7 +52,7 @@ def explain(name: str, events: list[Event], last: Any, passes: bool) -> str:
         for title, program in run_passes(last.trace.program, keep=True):
             lines += ["", f"---- {title}", str(program)]
         try:
-            schedule = fuse(program)
+            schedule = fuse(count_orders(program))
             lines += ["", "---- fuse", str(schedule), "", "---- plan memory", str(plan(schedule))]
         except Unsupported as reason:
             lines += ["", f"---- fuse: native code has no {reason}"]

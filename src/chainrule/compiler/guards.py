@@ -10,11 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.errors import ChainruleError
 from chainrule.core.modes import Changes
 from chainrule.core.source import in_library
 from chainrule.tensor import Tensor
 
-__all__ = ["Guard", "ModuleGuard", "Same", "Sames", "image", "module_image", "surroundings", "variables"]
+__all__ = [
+    "Guard", "Guards", "ListGuard", "MemoryGuard", "ModuleGuard", "NumbersGuard", "Same", "Sames", "TypeGuard", "checked",
+    "image", "module_image", "surroundings", "variables",
+]  # fmt: skip
+
+Array = np.ndarray[Any, Any]
 
 _PLAIN = frozenset({bool, int, str, bytes, complex, type(None)})
 #: Longer lists, tuples and dicts count as unchanged while they are the same object of the same length.
@@ -47,6 +53,16 @@ class Sames(list[Any]):
     __hash__ = None
 
 
+#: Stands for no object that is ever read.
+_NOTHING = object()
+
+
+def _is_settled(value: Any) -> bool:
+    """Whether the image of a value is the same as long as it is the same object."""
+    kind = type(value)
+    return all(map(_is_settled, value)) if kind is tuple else kind is not list and kind is not dict
+
+
 def image(value: Any, depth: int = 3) -> Any:
     """What a value looks like: plain values and small containers by their content, all else by which object it is.
 
@@ -69,43 +85,183 @@ def image(value: Any, depth: int = 3) -> Any:
 
 
 class Guard:
-    """Something that was read while tracing; ``holds`` says whether it would be read the same again.
+    """Something that was read while tracing; ``holds`` says whether it would look the same if it were read again.
 
-    ``setting`` is the group, by identity, and the key of an optimizer's setting, for which an input can stand.
+    ``look`` gives what is to be the same, such as the ``image`` of a value; by default what is read itself. ``setting``
+    is the group, by identity, and the key of an optimizer's setting, for which an input can stand.
     """
 
-    __slots__ = ("read", "setting", "value", "what")
+    __slots__ = ("look", "read", "same", "setting", "value", "what")
 
-    def __init__(self, what: str, read: Callable[[], Any], setting: tuple[int, str] | None = None) -> None:
-        self.what, self.read, self.value, self.setting = what, read, read(), setting
+    def __init__(
+        self,
+        what: str,
+        read: Callable[[], Any],
+        look: Callable[[Any], Any] | None = None,
+        setting: tuple[int, str] | None = None,
+    ) -> None:
+        self.what, self.read, self.look, self.setting = what, read, look, setting
+        now = read()
+        self.value = now if look is None else look(now)
+        #: While this very object is read, it looks the same: nearly always, so no image is made.
+        self.same = now if _is_settled(now) else _NOTHING
 
     def holds(self) -> bool:
         """Whether it is still as it was."""
-        return bool(self.read() == self.value)
+        now = self.read()
+        if now is self.same:
+            return True
+        equal = bool((now if self.look is None else self.look(now)) == self.value)
+        if equal and _is_settled(now):
+            self.same = now
+        return equal
+
+
+class ListGuard(Guard):
+    """A list of the same objects."""
+
+    __slots__ = ()
+
+    def __init__(self, what: str, read: Callable[[], list[Any]]) -> None:
+        super().__init__(what, read, tuple)
+
+    def holds(self) -> bool:
+        """Whether the same objects stand in it, in the same order."""
+        now = self.read()
+        return len(now) == len(self.value) and all(map(is_, now, self.value))
+
+
+class TypeGuard(Guard):
+    """What a trace takes for granted of a tensor from outside: type, whether it learns or has a history, its hooks."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        node = tensor.node
+        self.what, self.setting = "a tensor's type", None
+        self.value = node.aval, node.requires_grad, node.op is None, node.tap and tuple(node.tap.hooks)
+
+    def holds(self) -> bool:
+        """Whether all of these are the same."""
+        node, (aval, learns, leaf, hooks) = self.tensor.node, self.value
+        if node.aval is not aval or node.requires_grad is not learns or (node.op is None) is not leaf:
+            return False
+        now = node.tap and node.tap.hooks
+        if not now or not hooks:
+            return (now is None) is (hooks is None) and not now and not hooks
+        return len(now) == len(hooks) and all(map(is_, now, hooks))
+
+
+class MemoryGuard(Guard):
+    """What an optimizer remembers of a parameter: the names, shapes and types, not the numbers."""
+
+    __slots__ = ("optimizer", "parameter")
+
+    def __init__(self, optimizer: Any, parameter: Tensor) -> None:
+        self.optimizer, self.parameter = optimizer, parameter
+        self.what, self.setting = f"what {type(optimizer).__name__} remembers", None
+        self.value = [(key, t.node.aval) for key, t in optimizer.state.get(parameter, {}).items()]
+
+    def holds(self) -> bool:
+        """Whether it remembers the same things."""
+        memory = self.optimizer.state.get(self.parameter) or {}
+        if len(memory) != len(self.value):
+            return False
+        for key, aval in self.value:  # noqa: SIM110  a loop is faster, and this runs at each call
+            if key not in memory or memory[key].node.aval is not aval:
+                return False
+        return True
 
 
 class ModuleGuard(Guard):
-    """A module as it was. Looked at again only when some module's attributes have changed since the last look."""
+    """A module as it was. A ``steady`` one changes with notice, as ``Changes`` counts it."""
 
-    __slots__ = ("seen", "steady")
+    __slots__ = ("steady",)
 
     def __init__(self, module: Any) -> None:
         super().__init__(f"the mode or attributes of {type(module).__name__}", lambda: module_image(module))
-        self.seen = Changes.count
         # What is inside a list or dict changes without notice.
         self.steady = not any(
             isinstance(value, (list, dict, set)) for name, value in vars(module).items() if name not in _INTERNAL
         )
 
+
+class NumbersGuard(Guard):
+    """What ``check`` says of numbers that are there before a call, such as labels: whether they are of a simple kind.
+
+    For those there is a simpler program. ``check`` raises for numbers that are never right; but where the function
+    takes only ``some`` of them, these may be others, so nothing is raised unless an index made of them was refused.
+    """
+
+    __slots__ = ("check", "slot", "some")
+
+    def __init__(self, what: str, slot: Any, check: Callable[[Array], bool], some: bool, numbers: Array) -> None:
+        self.what, self.slot, self.check, self.some, self.setting = what, slot, check, some, None
+        self.value = checked(check, some, numbers)
+
     def holds(self) -> bool:
-        """Whether it is still as it was."""
-        if self.steady and self.seen == Changes.count:
+        """Whether the program is right for the numbers now. The one for any kind is right for simple ones too."""
+        if self.some and not self.value:
             return True
-        count = Changes.count
-        same = super().holds()
-        if same:
-            self.seen = count
-        return same
+        return bool(checked(self.check, self.some, self.slot.tensor.node.value)) or not self.value
+
+    def blame(self) -> None:
+        """Raise what is wrong with the numbers, if anything is."""
+        self.check(self.slot.tensor.node.value)
+
+
+def checked(check: Callable[[Array], bool], some: bool, numbers: Array) -> bool | None:
+    """What ``check`` says; None where it refuses numbers of which only ``some`` are used."""
+    try:
+        return check(numbers)
+    except ChainruleError:
+        if some:
+            return None
+        raise
+
+
+class Guards:
+    """All that a trace took for granted, sorted so that a look at it is quick where nothing has changed."""
+
+    def __init__(self, guards: Iterable[Guard] = ()) -> None:
+        self.every: list[Guard] = []
+        self._plain: list[Guard] = []
+        #: Modules, looked at again only when some module has changed since the last look.
+        self._modules: list[Guard] = []
+        self._seen = Changes.count
+        self._others: list[Guard] = []
+        self.add(guards)
+
+    def add(self, guards: Iterable[Guard]) -> None:
+        """Some more of them, which hold now."""
+        for guard in guards:
+            self.every.append(guard)
+            if type(guard) is Guard:
+                self._plain.append(guard)
+            elif isinstance(guard, ModuleGuard) and guard.steady:
+                self._modules.append(guard)
+            else:
+                self._others.append(guard)
+
+    def hold(self) -> bool:
+        """Whether all of them hold. Written as loops: this runs at each call of a compiled function."""
+        for guard in self._plain:
+            if guard.read() is not guard.same and not guard.holds():
+                return False
+        if self._seen != Changes.count:
+            count = Changes.count
+            if not all(guard.holds() for guard in self._modules):
+                return False
+            self._seen = count
+        for guard in self._others:  # noqa: SIM110
+            if not guard.holds():
+                return False
+        return True
+
+    def broken(self) -> list[Guard]:
+        """Those that no longer hold."""
+        return [guard for guard in self.every if not guard.holds()]
 
 
 def module_image(module: Any) -> Any:
@@ -158,7 +314,7 @@ class _Search:
         """A guard for one variable and for what is read of its value."""
         value = read()
         if not isinstance(value, ModuleType):
-            self.guards.append(Guard(f"the variable {name}", lambda: image(read())))
+            self.guards.append(Guard(f"the variable {name}", read, image))
         self.attributes(name, value, names, code, 2)
 
     def attributes(self, what: str, value: Any, names: set[str], code: CodeType, depth: int) -> None:
@@ -177,7 +333,7 @@ class _Search:
                 if name == "state" and hasattr(value, "param_groups"):
                     continue
                 if not isinstance(value, ModuleType) or type(inside[name]) in (*_PLAIN, float):
-                    self.guards.append(Guard(f"{what}.{name}", partial(_entry_image, inside, name)))
+                    self.guards.append(Guard(f"{what}.{name}", partial(inside.get, name), image))
                 self.attributes(f"{what}.{name}", inside[name], names, code, depth - 1)
             else:
                 self.methods(value, name)
@@ -225,10 +381,6 @@ def _with_code(function: Any) -> Any:
         return _with_code(function.__wrapped__)
     method = vars(type(function)).get("__call__")
     return MethodType(method, function) if isinstance(method, FunctionType) else None
-
-
-def _entry_image(inside: dict[str, Any], name: str) -> Any:
-    return image(inside.get(name))
 
 
 def _names(code: CodeType) -> Iterable[str]:

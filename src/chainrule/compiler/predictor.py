@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.build import build
+from chainrule.compiler.cells import Value
 from chainrule.compiler.structure import Place
 from chainrule.compiler.trace import trace
 from chainrule.core.aval import DTYPES, is_float
 from chainrule.core.config import config
 from chainrule.core.errors import GradientError, ShapeError
+from chainrule.core.graph import Node
 from chainrule.core.modes import Changes, get_default_dtype, no_grad
 from chainrule.tensor import Tensor
 
@@ -29,7 +32,8 @@ class Predictor:
     """A model in evaluation mode as a compiled function: arrays in, arrays out, no gradients.
 
     Takes one example of the model's input shape or a stack of them (n, ...); bytes and floats of another width are cast
-    to the model's type. The model's weights are looked up at each call, so training may go on.
+    to the model's type. The model's weights are looked up at each call, so training may go on. Several threads may call
+    it; they are answered one after the other.
 
     >>> from chainrule import nn
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
@@ -47,31 +51,38 @@ class Predictor:
         self._made: dict[Any, _Bound] = {}
         #: The one used last, so that a second call finds it at once.
         self._last: _Bound | None = None
-        #: Whether the model looks at the numbers it meets, so that it cannot be compiled.
-        self._looks = False
+        #: Whether the model is to answer by itself: it looks at the numbers that it meets, draws some, or changes something.
+        self._by_itself = False
+        #: A program has one place for its input and one for its output, so threads take turns.
+        self._lock = threading.Lock()
 
     def __call__(self, x: Any) -> Array:
-        last = self._last
-        # The short way in: the same kind of array as before, and nothing about the model has changed.
-        if (
-            last is not None
-            and type(x) is np.ndarray
-            and x.shape == last.shape
-            and x.dtype == last.dtype
-            and last.holds()
-        ):
-            return last.run(x)
+        with self._lock:
+            last = self._last
+            # The short way in: the same kind of array as before, and nothing about the model has changed.
+            if (
+                last is not None
+                and type(x) is np.ndarray
+                and x.shape == last.shape
+                and x.dtype == last.dtype
+                and last.holds()
+            ):
+                return last.run(x)
+            return self._answer(x)
+
+    def _answer(self, x: Any) -> Array:
+        """The long way in: for another kind of array, or after a change."""
         rows = np.asarray(x.numpy() if isinstance(x, Tensor) else x)
         if rows.dtype not in DTYPES:
             rows = rows.astype(get_default_dtype())
         if not rows.ndim:
             raise ShapeError("predict(x)", "a single number", "rows (n, ...)", "pass an array of rows")
-        if config.backend == "eager" or self._looks:
+        if config.backend == "eager" or self._by_itself:
             return self._plainly(rows)
         try:
             return self._rows(rows)
-        except GradientError:
-            self._looks = True
+        except (GradientError, _NoFunction):
+            self._by_itself = True
             return self._plainly(rows)
 
     def _rows(self, rows: Array) -> Array:
@@ -106,6 +117,10 @@ class Predictor:
             _set_modes(modules, modes)
 
 
+class _NoFunction(Exception):
+    """The model's answer depends on more than its input and weights, or answering changes something."""
+
+
 class _Bound:
     """The program for one shape, with the model's weights in their places."""
 
@@ -121,25 +136,42 @@ class _Bound:
                 self.trace = trace(forward, ((Place(0),), {}), [example], names=["x"])
         finally:
             _set_modes(self._modules, modes)
-        self._nodes = [(cell.slot.tensor, cell.slot.tensor.node) for cell in self.trace.cells]  # type: ignore[attr-defined]
+        if self.trace.updated or self.trace.deferred:
+            raise _NoFunction
         self._changes = Changes.count
-        self.run = build(self.trace.program, config.backend).bind([cell.load() for cell in self.trace.cells])
+        self._executable = build(self.trace.program, config.backend)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Put the weights of the moment into their places."""
+        self._nodes: list[tuple[Tensor, Node]] = []
+        for cell in self.trace.cells:
+            if not isinstance(cell, Value):
+                raise _NoFunction
+            self._nodes.append((cell.slot.tensor, cell.slot.tensor.node))
+        self.run = self._executable.bind([cell.load() for cell in self.trace.cells])
 
     def holds(self) -> bool:
-        """Whether model and weights are those that it was bound to."""
+        """Whether the program is still that of the model; other weights of the same types are put into their places."""
         if Changes.count != self._changes:
-            modes = [module.training for module in self._modules]
-            _set_modes(self._modules, [False] * len(modes))
-            try:
-                if not all(guard.holds() for guard in self.trace.guards):
-                    return False
-            finally:
-                _set_modes(self._modules, modes)
-            self._changes = Changes.count
-        for tensor, node in self._nodes:  # noqa: SIM110  a loop is faster, and this runs at each call
-            if tensor.node is not node:
+            if not self._model_is_the_same():
                 return False
+            self._changes = Changes.count
+        for tensor, node in self._nodes:
+            if tensor.node is not node:
+                if not self._model_is_the_same():
+                    return False
+                self._bind()
+                break
         return True
+
+    def _model_is_the_same(self) -> bool:
+        modes = [module.training for module in self._modules]
+        _set_modes(self._modules, [False] * len(modes))
+        try:
+            return self.trace.guards.hold()
+        finally:
+            _set_modes(self._modules, modes)
 
 
 def _cast_rows(model: Any, x: Tensor, dtype: np.dtype[Any]) -> Any:

@@ -36,6 +36,8 @@ class Program:
     gradient_of: dict[Node, Node] = field(default_factory=dict, repr=False)
     #: The part of the step that a node belongs to (see ``compiler.stages``), as far as known.
     stages: dict[Node, int] = field(default_factory=dict, repr=False)
+    #: What stands here for each node of the trace, so that a line of a listing is found for it.
+    became: dict[Node, Node] = field(default_factory=dict, repr=False)
 
     @property
     def constants(self) -> tuple[Node, ...]:
@@ -60,7 +62,8 @@ class Program:
         stages: dict[Node, int] = {}
         for node, stage in self.stages.items():  # the first of equal ones is the one that is kept
             stages.setdefault(moved.get(node, node), stage)
-        return replace(self, graph=graph, gradient_of=gradient_of, stages=stages)
+        became = {n: moved.get(now, now) for n, now in self.became.items()}
+        return replace(self, graph=graph, gradient_of=gradient_of, stages=stages, became=became)
 
     def text(self, sources: bool = False) -> str:
         """The graph as text: inputs by their names, small constants as their numbers."""
@@ -135,4 +138,5 @@ def build_program(
     inputs = tuple(n for n in leaves if n in names)
     gradient_of = {new[n]: new[g] for n, g in tracer.gradient_of.items() if n in new and g in new}
     stages = {new[n]: stage for n, stage in stages_of(order, tracer.phases, tracer.aliases).items()}
-    return Program(graph, inputs, results, carried, streams, names, new, kinds, gradient_of, stages)
+    became = {node: node for node in nodes}
+    return Program(graph, inputs, results, carried, streams, names, new, kinds, gradient_of, stages, became)

@@ -12,7 +12,7 @@ from chainrule.compiler.guards import Same
 from chainrule.core.aval import DTYPES
 from chainrule.tensor import Tensor
 
-__all__ = ["Place", "argument_names", "as_leaf", "fill", "flatten", "map_tree", "static", "zip_trees"]
+__all__ = ["Place", "argument_names", "as_leaf", "fill", "flatten", "flatten_call", "map_tree", "static", "zip_trees"]
 
 
 class Place:
@@ -64,6 +64,23 @@ def flatten(tree: Any, leaves: list[Tensor]) -> Any:
         return Place(found[id(x)])
 
     return map_tree(place, tree)
+
+
+#: For calls with so many tensors and nothing else: the structure, and its image.
+_TENSORS_ALONE: list[tuple[Any, Any]] = []
+
+
+def flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, list[Tensor]]:
+    """The structure of a call's arguments as of ``flatten``, its image as of ``static``, and the leaves."""
+    if not kwargs and len(args) < len(_TENSORS_ALONE) and len(set(map(id, args))) == len(args):
+        for x in args:
+            if type(x) is not Tensor:
+                break
+        else:  # nearly always, so it is not walked through
+            return *_TENSORS_ALONE[len(args)], list(args)
+    leaves: list[Tensor] = []
+    tree = flatten((args, kwargs), leaves)
+    return tree, static(tree), leaves
 
 
 def fill(tree: Any, values: list[Any]) -> Any:
@@ -127,3 +144,8 @@ def argument_names(function: Callable[..., Any], tree: Any, count: int) -> list[
     for name, part in kwargs.items():
         walk(part, name)
     return [found[i] for i in range(count)]
+
+
+for _count in range(9):
+    _tree = tuple(map(Place, range(_count))), dict[str, Any]()
+    _TENSORS_ALONE.append((_tree, static(_tree)))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from chainrule.compiler.cells import Cell, Gradient, Memory, Slot, Value, computed_outside
-from chainrule.compiler.guards import Guard, variables
+from chainrule.compiler.guards import Guard, Guards, NumbersGuard, variables
 from chainrule.compiler.program import Program, build_program
 from chainrule.compiler.structure import Place, fill, map_tree
 from chainrule.compiler.tracer import AlsoCaptured, Tracer
@@ -37,7 +37,9 @@ class Trace:
         self.fixed: dict[int, Tensor] = {}
         #: All other tensors that it reads or writes, by identity: as arguments they would be reached in two ways.
         self.captured: set[int] = set()
-        self.guards: list[Guard] = []
+        self.guards = Guards()
+        #: Looked at when all guards hold, since they raise what the function would raise.
+        self.numbers: list[NumbersGuard] = []
         self.deferred: list[Callable[[], None]] = []
         #: Gradients that are None after the call, for instance because an optimizer step has used them up.
         self.dropped: list[Slot] = []
@@ -50,11 +52,16 @@ class Trace:
 
     def holds(self, leaves: list[Tensor]) -> bool:
         """Whether everything that was taken for granted still is; points the slots at a call's arguments."""
-        for i, leaf in enumerate(leaves):
-            if self.fixed.get(i, leaf) is not leaf or (id(leaf) in self.captured and i not in self.fixed):
-                return False
+        if self.fixed or not self.captured.isdisjoint(map(id, leaves)):
+            for i, leaf in enumerate(leaves):
+                if self.fixed.get(i, leaf) is not leaf or (id(leaf) in self.captured and i not in self.fixed):
+                    return False
         self.point(leaves)
-        return all(guard.holds() for guard in self.guards)
+        return self.guards.hold() and (not self.numbers or all(guard.holds() for guard in self.numbers))
+
+    def broken(self) -> list[Guard]:
+        """What was taken for granted and no longer holds."""
+        return self.guards.broken() or [guard for guard in self.numbers if not guard.holds()]
 
     def point(self, leaves: list[Tensor]) -> None:
         """Let the slots of arguments stand for the tensors of a call."""
@@ -83,23 +90,25 @@ def trace(
     keep_gradients: bool = False,
     names: list[str] | None = None,
     moving: frozenset[tuple[int, str]] = frozenset(),
+    given: list[Tensor] | None = None,
 ) -> Trace:
     """Run ``function`` once on tensors without values and return the program that it is. No state changes.
 
     Args:
         tree: positional and keyword arguments, with places in ``leaves`` for tensors.
-        leaves: the tensors among the arguments; only shape, dtype and requires_grad are used.
+        leaves: the tensors among the arguments; only shape, dtype and requires_grad become part of the program.
         streams: how many of the last leaves are one slice a step of an array.
         keep_gradients: leave gradients in ``.grad`` even where an optimizer step has used them up.
         names: what to call the leaves in the program.
         moving: settings of optimizers for which inputs are to stand (see ``Tracer``).
+        given: the leaves with all their numbers: streams whole.
     """
     names = names or [f"arg{i}" for i in range(len(leaves))]
     # An argument is stood for by another tensor, since it may be another at the next call; unless it is known otherwise.
     fixed = {i: x for i, x in enumerate(leaves) if x.node.tap is not None and x.node.tap.hooks}
     while True:
         try:
-            return _Attempt(leaves, names, fixed, keep_gradients, moving).run(function, tree, streams)
+            return _Attempt(leaves, given or leaves, names, fixed, keep_gradients, moving).run(function, tree, streams)
         except AlsoCaptured as found:
             fixed[found.argument] = leaves[found.argument]
 
@@ -110,6 +119,7 @@ class _Attempt:
     def __init__(
         self,
         leaves: list[Tensor],
+        given: list[Tensor],
         names: list[str],
         fixed: dict[int, Tensor],
         keep_gradients: bool,
@@ -120,7 +130,7 @@ class _Attempt:
         self.tracer = tracer = Tracer(passed, keep_gradients, moving)
         self.stand_ins: list[Tensor] = []
         self.arguments: list[Value] = []
-        for i, leaf in enumerate(leaves):
+        for i, (leaf, whole) in enumerate(zip(leaves, given, strict=True)):
             stand_in = leaf if i in fixed else Tensor.__new__(type(leaf))
             node = Node(None, (), leaf.aval, None, leaf.requires_grad)
             slot = tracer.slots[id(stand_in)] = Slot(stand_in)
@@ -133,6 +143,7 @@ class _Attempt:
                 cell.node.tap = Tap(_Reference(stand_in) if leaf.is_leaf else computed_outside)
                 stand_in._grad = getattr(leaf, "_grad", None)
             stand_in.node = cell.node
+            tracer.given[cell.node] = whole.node.value
             tracer.values[id(stand_in)] = cell
 
     def run(self, function: Callable[..., Any], tree: Any, streams: int) -> Trace:
@@ -198,6 +209,10 @@ class _Attempt:
             if module.training is not training:
                 tracer.deferred.append(partial(setattr, module, "training", module.training))
                 steady = False
+        # Numbers that the function changes are not known for the next step of a scan.
+        steady = steady and not any(
+            isinstance(cell, Value) and cell.slot is guard.slot for guard in tracer.numbers for cell in updated
+        )
         for setting, _ in tracer.settings.values():
             now = setting.group[setting.key]
             if now is not setting.original:
@@ -209,7 +224,8 @@ class _Attempt:
         made.captured = {
             i for i, slot in tracer.slots.items() if slot not in made.slots and tracer.was_there(slot.tensor)
         }
-        made.guards, made.deferred, made.dropped, made.steady = tracer.guards, tracer.deferred, dropped, steady
+        made.guards, made.numbers, made.deferred = Guards(tracer.guards), tracer.numbers, tracer.deferred
+        made.dropped, made.steady = dropped, steady
         made.result, made.histories = structure, [x.requires_grad for x in results]
         return made
 

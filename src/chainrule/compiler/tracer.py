@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from chainrule.compiler.cells import Cell, Counter, Gradient, Key, Memory, Setting, Slot, Value
-from chainrule.compiler.guards import Guard, ModuleGuard, Sames, image, surroundings
+from chainrule.compiler.guards import (
+    Guard,
+    ListGuard,
+    MemoryGuard,
+    ModuleGuard,
+    NumbersGuard,
+    TypeGuard,
+    checked,
+    image,
+    surroundings,
+)
 from chainrule.core import source
 from chainrule.core.apply import _prepare
 from chainrule.core.aval import Aval, int64
@@ -22,6 +32,8 @@ from chainrule.core.traced import Gone
 from chainrule.tensor import Tensor
 
 __all__ = ["AlsoCaptured", "NeedsEagerStep", "Tracer"]
+
+Array = np.ndarray[Any, Any]
 
 
 class NeedsEagerStep(Exception):
@@ -68,6 +80,10 @@ class Tracer:
         #: The mode that each module was in before the call.
         self.training: dict[int, tuple[Any, bool]] = {}
         self.guards: list[Guard] = []
+        #: What was taken for granted of numbers, looked at when all else holds.
+        self.numbers: list[NumbersGuard] = []
+        #: The numbers of the call's arguments, by what stands for them.
+        self.given: dict[Node, Array] = {}
         self.guarded: set[Any] = set()
         self.deferred: list[Callable[[], None]] = []
         self.rescheduled: set[int] = set()
@@ -130,7 +146,7 @@ class Tracer:
             cell = Value(self.slot(x), x.node, "")
             self.values[id(x)] = cell
             self.cells.append(cell)
-            self.guards.append(Guard("a tensor's type", lambda: _type_of(x)))
+            self.guards.append(TypeGuard(x))
             x.node = cell.node
 
     def write(self, x: Tensor, value: Tensor, leaf: bool = False) -> None:
@@ -174,6 +190,26 @@ class Tracer:
             )
         else:
             x.node = self._leaf(x, x.node, wanted)
+
+    def known(self, x: Tensor, what: str, check: Callable[[Array], bool]) -> bool | None:
+        """What ``check`` says of the numbers of ``x`` at every call, where they are there before it: a guard sees to that.
+
+        None for numbers that the function computes. See ``NumbersGuard`` for what ``check`` says.
+        """
+        self.read(x)
+        node, some = x.node, False
+        while node.op is not None and _only_moves(node):
+            some = some or node.op.name == "index"
+            node = node.inputs[0]
+        if node.value is not None:
+            return checked(check, some, node.value)
+        cell = next((c for c in self.values.values() if c.node is node), None)
+        if cell is None:
+            return None
+        numbers = self.given.get(node, cell.original.value)
+        guard = NumbersGuard(what, cell.slot, check, some, numbers)
+        self.numbers.append(guard)
+        return guard.value or (None if some else False)
 
     # ---- gradients
 
@@ -229,14 +265,14 @@ class Tracer:
         if id(group) in self.guarded:
             return
         self.guarded.add(id(group))
-        self.guards.append(Guard(f"{name}'s groups", lambda: Sames(optimizer.param_groups)))
-        self.guards.append(Guard(f"{name}'s parameters", lambda: Sames(group["params"])))
-        self.guards.append(Guard(f"{name}'s lr", lambda: isinstance(group["lr"], Tensor) and image(group["lr"])))
+        self.guards.append(ListGuard(f"{name}'s groups", lambda: optimizer.param_groups))
+        self.guards.append(ListGuard(f"{name}'s parameters", lambda: group["params"]))
+        self.guards.append(Guard(f"{name}'s lr", partial(group.get, "lr"), _tensor_image))
         for key in group:
             if self._moves(group, key):
                 self.guards.append(Guard(f"whether {name} has {key}", partial(_has_setting, group, key)))
             elif key not in ("params", "lr"):
-                self.guards.append(Guard(f"{name}'s {key}", partial(_setting_image, group, key), (id(group), key)))
+                self.guards.append(Guard(f"{name}'s {key}", partial(group.get, key), image, (id(group), key)))
 
     def memory(self, optimizer: Any, p: Tensor) -> dict[str, Tensor]:
         """What the optimizer remembers of ``p``, as inputs."""
@@ -252,12 +288,7 @@ class Tracer:
             self.cells.extend(cells.values())
             tensors = {key: Tensor._of(cell.node) for key, cell in cells.items()}
             found = self.memories[id(optimizer), id(p)] = (optimizer, self.slot(p), cells, tensors)
-            self.guards.append(
-                Guard(
-                    f"what {type(optimizer).__name__} remembers",
-                    lambda: [(key, t.node.aval) for key, t in optimizer.state.get(p, {}).items()],
-                )
-            )
+            self.guards.append(MemoryGuard(optimizer, p))
         return dict(found[3])
 
     def remember(self, optimizer: Any, p: Tensor, values: dict[str, Tensor]) -> None:
@@ -316,13 +347,17 @@ class Tracer:
             self.guards.append(ModuleGuard(module))
 
 
-def _type_of(x: Tensor) -> Any:
-    node = x.node
-    return node.aval, node.requires_grad, node.op is None, node.tap and Sames(node.tap.hooks)
+def _only_moves(node: Node) -> bool:
+    """Whether all numbers of a node are among those of its first input."""
+    assert node.op is not None
+    if node.op.name == "cast":
+        return bool(np.can_cast(node.inputs[0].aval.dtype, node.aval.dtype, "safe"))
+    return node.op.name in ("index", "reshape", "transpose")
 
 
-def _setting_image(group: dict[str, Any], key: str) -> Any:
-    return image(group.get(key))
+def _tensor_image(setting: Any) -> Any:
+    """A tensor as a setting is read anew at each call, if it is the same one; any number is an input."""
+    return isinstance(setting, Tensor) and image(setting)
 
 
 def _has_setting(group: dict[str, Any], key: str) -> bool:

@@ -93,9 +93,8 @@ def normal(key: int, counter: int, shape: tuple[int, ...], dtype: npt.DTypeLike)
 
 
 def permutation(key: int, counter: int, n: int) -> npt.NDArray[np.int64]:
-    """A uniformly random order of 0 .. n-1: the stable order of n random 64-bit words."""
-    pairs = random_bits(key, counter, 2 * n).reshape(-1, 2).astype(np.uint64)
-    order: npt.NDArray[np.int64] = np.argsort((pairs[:, 0] << np.uint64(32)) | pairs[:, 1], kind="stable")
+    """A uniformly random order of 0 .. n-1: the stable order of n random float64 numbers."""
+    order: npt.NDArray[np.int64] = np.argsort(uniform(key, counter, (n,), np.float64), kind="stable")
     return order
 
 

@@ -93,7 +93,7 @@ class Permutation(_Draw):
         return philox.words_for(self.kind, (self.n,), int64)
 
     def compute(self, *arrays: Any) -> Any:
-        """The stable order of n random words."""
+        """The stable order of n random numbers."""
         key, counter = (int(a) & 0xFFFFFFFFFFFFFFFF for a in arrays)
         return philox.permutation(key, counter, self.n)
 

@@ -23,7 +23,7 @@ def step(W, b, x, t, lr):
     g2 = du6 / 1e-12                                  # (6, 3)
     du2 = -g * t / u2 - g * u3 / (1 - u2)             # (6, 3)
 
-    dy = 2 * (0.5 * g2) * y - g2 * t + np.where(mask, du2, 0)  # (6, 3)
+    dy = g2 * y - g2 * t + np.where(mask, du2, 0)     # (6, 3)
     dz = dy * y * u                                   # (6, 3)
     dW = dz.T @ x                                     # (3, 4)
     db = dz.sum(axis=0)                               # (3,)

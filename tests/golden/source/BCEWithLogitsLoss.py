@@ -12,14 +12,13 @@ def step(W, b, x, t, lr):
     # forward
     z = x @ W.T + b                                # (6, 3)  Linear
 
-    u = -z                                         # (6, 3)
-    u2 = 1 - t                                     # (6, 3)
-    loss = (t * softplus(u) + u2 * softplus(z)).mean()  # ()
+    u = 1 - t                                      # (6, 3)
+    loss = (t * softplus(-z) + u * softplus(z)).mean()  # ()
 
     # backward
-    du = 0.055555556 * t * (1 / (1 + np.exp(-u)))  # (6, 3)
+    u2 = 0.055555556 * u * (1 / (1 + np.exp(-z)))  # (6, 3)
 
-    dz = 0.055555556 * u2 * (1 / (1 + np.exp(-z))) - du  # (6, 3)
+    dz = u2 - 0.055555556 * t * (1 / (1 + np.exp(z)))  # (6, 3)
     dW = dz.T @ x                                  # (3, 4)
     db = dz.sum(axis=0)                            # (3,)
 

@@ -38,9 +38,8 @@ def step(
     dgamma1 = dscale1 * inv_std1                    # (5,)
     dinv_std1 = dscale1 * gamma1                    # (5,)
     dvar1_eps = -0.5 * dinv_std1 * inv_std1 / var1_eps  # (5,)
-    dcentred1 = dbn1 * scale1 + 2 * (0.16666667 * dvar1_eps) * centred1  # (6, 5)
-    dmean1 = (-dcentred1).sum(axis=0)               # (5,)
-    dz1 = dcentred1 + 0.16666667 * dmean1           # (6, 5)
+    dcentred1 = dbn1 * scale1 + 0.33333334 * dvar1_eps * centred1  # (6, 5)
+    dz1 = dcentred1 - 0.16666667 * dcentred1.sum(axis=0)  # (6, 5)
     dW1 = dz1.T @ x                                 # (5, 4)
     db1 = dz1.sum(axis=0)                           # (5,)
 

@@ -12,13 +12,13 @@ def step(W, b, x, t, lr):
     total = e.sum(axis=1, keepdims=True)        # (6, 1)
     log_p = shifted - np.log(total)             # (6, 3)
     rows = np.arange(6)                         # (6,)
-    loss = (-log_p[rows, t]).mean()             # ()
+    loss = -log_p[rows, t].mean()               # ()
 
     # backward
-    dlog_p = np.zeros((6, 3), np.float32)
-    dlog_p[rows, t] += -0.16666667              # (6, 3)
+    p = e / total                               # (6, 3)  softmax
 
-    dz = dlog_p + e / total * 0.16666667        # (6, 3)
+    dz = 0.16666667 * p
+    dz[rows, t] -= 0.16666667                   # (6, 3)
     dW = dz.T @ x                               # (3, 4)
     db = dz.sum(axis=0)                         # (3,)
 

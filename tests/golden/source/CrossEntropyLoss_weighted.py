@@ -13,17 +13,18 @@ def step(W_net1, b_net1, weight_criterion, x, t, lr):
     log_p = shifted - np.log(total)       # (6, 3)
     rows = np.arange(6)                   # (6,)
     picked = weight_criterion[t]          # (6,)
-    u = 0.033333335 * -(log_p * weight_criterion).sum(axis=1)  # (6,)
+    u = 0.033333335 * (log_p * weight_criterion).sum(axis=1)  # (6,)
     total2 = picked.sum()                 # ()
-    loss = (u - log_p[rows, t] * picked * 0.9).sum() / total2  # ()
+    loss = (-log_p[rows, t] * picked * 0.9 - u).sum() / total2  # ()
 
     # backward
     g = 1 / total2                        # ()
     placed = np.zeros((6, 3), np.float32)
-    placed[rows, t] += -0.9 * g * picked  # (6, 3)
+    placed[rows, t] = -0.9 * g * picked   # (6, 3)
     dlog_p = placed - 0.033333335 * g * weight_criterion  # (6, 3)
+    p = e / total                         # (6, 3)  softmax
 
-    dz_net1 = dlog_p - e / total * dlog_p.sum(axis=1, keepdims=True)  # (6, 3)
+    dz_net1 = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (6, 3)
     dW_net1 = dz_net1.T @ x               # (3, 4)
     db_net1 = dz_net1.sum(axis=0)         # (3,)
 

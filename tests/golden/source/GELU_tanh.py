@@ -5,32 +5,32 @@ import numpy as np
 
 def step(W1, b1, W2, b2, x, t, lr):
     # forward
-    z1 = x @ W1.T + b1                     # (6, 5)  Linear
-    squares = z1 ** 2                      # (6, 5)
-    u = 0.5 * z1                           # (6, 5)
-    h1_2 = np.tanh(0.7978846 * (z1 + squares * z1 * 0.044715))  # (6, 5)
-    u2 = h1_2 + 1                          # (6, 5)
-    h1 = u * u2                            # (6, 5)  GELU
+    z1 = x @ W1.T + b1                         # (6, 5)  Linear
+    squares = z1 ** 2                          # (6, 5)
+    u = 0.5 * z1                               # (6, 5)
+    squashed = np.tanh(0.7978846 * (z1 + squares * z1 * 0.044715))  # (6, 5)
+    u2 = squashed + 1                          # (6, 5)
+    h1 = u * u2                                # (6, 5)  GELU
 
-    y = h1 @ W2.T + b2                     # (6, 3)  Linear
+    y = h1 @ W2.T + b2                         # (6, 3)  Linear
 
-    error = y - t                          # (6, 3)
-    loss = (error ** 2).mean()             # ()
+    error = y - t                              # (6, 3)
+    loss = (error ** 2).mean()                 # ()
 
     # backward
-    dy = 0.11111111 * error                # (6, 3)
-    dW2 = dy.T @ h1                        # (3, 5)
-    db2 = dy.sum(axis=0)                   # (3,)
+    dy = 0.11111111 * error                    # (6, 3)
+    dW2 = dy.T @ h1                            # (3, 5)
+    db2 = dy.sum(axis=0)                       # (3,)
 
-    dh1 = dy @ W2                          # (6, 5)
-    du = dh1 * u2                          # (6, 5)
-    du2 = dh1 * u                          # (6, 5)
-    g = du2 * (1 - h1_2 ** 2) * 0.7978846  # (6, 5)
-    g2 = 0.044715 * g                      # (6, 5)
-    dsquares = g2 * z1                     # (6, 5)
+    dh1 = dy @ W2                              # (6, 5)
+    du = dh1 * u2                              # (6, 5)
+    du2 = dh1 * u                              # (6, 5)
+    g = du2 * (1 - squashed ** 2) * 0.7978846  # (6, 5)
+    g2 = 0.044715 * g                          # (6, 5)
+    dsquares = g2 * z1                         # (6, 5)
     dz1 = 0.5 * du + g + g2 * squares + 2 * dsquares * z1  # (6, 5)
-    dW1 = dz1.T @ x                        # (5, 4)
-    db1 = dz1.sum(axis=0)                  # (5,)
+    dW1 = dz1.T @ x                            # (5, 4)
+    db1 = dz1.sum(axis=0)                      # (5,)
 
     # update
     W1 = W1 - lr * dW1

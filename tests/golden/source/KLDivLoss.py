@@ -17,7 +17,8 @@ def step(W, b, x, t, lr):
 
     # backward
     dlog_p = -0.16666667 * t                    # (6, 3)
-    dz = dlog_p - e / total * dlog_p.sum(axis=1, keepdims=True)  # (6, 3)
+    p = e / total                               # (6, 3)  softmax
+    dz = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (6, 3)
     dW = dz.T @ x                               # (3, 4)
     db = dz.sum(axis=0)                         # (3,)
 

@@ -28,8 +28,8 @@ def step(W1, b1, gamma1, beta1, W2, b2, x, t, lr):
     dxhat1 = dln1 * gamma1                          # (6, 5)
     dinv_std1 = (dxhat1 * centred1).sum(axis=1, keepdims=True)  # (6, 1)
     dvar1_eps = -0.5 * dinv_std1 * inv_std1 / var1_eps  # (6, 1)
-    dcentred1 = dxhat1 * inv_std1 + 2 * (0.2 * dvar1_eps) * centred1  # (6, 5)
-    dz1 = dcentred1 + 0.2 * (-dcentred1).sum(axis=1, keepdims=True)  # (6, 5)
+    dcentred1 = dxhat1 * inv_std1 + 0.4 * dvar1_eps * centred1  # (6, 5)
+    dz1 = dcentred1 - 0.2 * dcentred1.sum(axis=1, keepdims=True)  # (6, 5)
     dW1 = dz1.T @ x                                 # (5, 4)
     db1 = dz1.sum(axis=0)                           # (5,)
 

@@ -5,24 +5,24 @@ import numpy as np
 
 def step(W1, b1, W2, b2, x, t, lr):
     # forward
-    z1 = x @ W1.T + b1                      # (6, 5)  Linear
-    positive = z1 > 0                       # (6, 5)
-    h1 = np.where(positive, z1, 0.01 * z1)  # (6, 5)  LeakyReLU
+    z1 = x @ W1.T + b1                         # (6, 5)  Linear
+    positive = z1 > 0                          # (6, 5)
+    h1 = np.where(positive, z1, 0.01 * z1)     # (6, 5)  LeakyReLU
 
-    y = h1 @ W2.T + b2                      # (6, 3)  Linear
+    y = h1 @ W2.T + b2                         # (6, 3)  Linear
 
-    error = y - t                           # (6, 3)
-    loss = (error ** 2).mean()              # ()
+    error = y - t                              # (6, 3)
+    loss = (error ** 2).mean()                 # ()
 
     # backward
-    dy = 0.11111111 * error                 # (6, 3)
-    dW2 = dy.T @ h1                         # (3, 5)
-    db2 = dy.sum(axis=0)                    # (3,)
+    dy = 0.11111111 * error                    # (6, 3)
+    dW2 = dy.T @ h1                            # (3, 5)
+    db2 = dy.sum(axis=0)                       # (3,)
 
-    dh1 = dy @ W2                           # (6, 5)
-    dz1 = np.where(positive, dh1, 0) + 0.01 * np.where(positive, 0, dh1)  # (6, 5)
-    dW1 = dz1.T @ x                         # (5, 4)
-    db1 = dz1.sum(axis=0)                   # (5,)
+    dh1 = dy @ W2                              # (6, 5)
+    dz1 = np.where(positive, dh1, 0.01 * dh1)  # (6, 5)
+    dW1 = dz1.T @ x                            # (5, 4)
+    db1 = dz1.sum(axis=0)                      # (5,)
 
     # update
     W1 = W1 - lr * dW1

@@ -22,7 +22,8 @@ def step(W1, b1, W2, b2, x, t, lr):
     db2 = dy.sum(axis=0)                          # (3,)
 
     dlog_p = dy @ W2                              # (6, 5)
-    dz1 = dlog_p - e / total * dlog_p.sum(axis=1, keepdims=True)  # (6, 5)
+    p = e / total                                 # (6, 5)  softmax
+    dz1 = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (6, 5)
     dW1 = dz1.T @ x                               # (5, 4)
     db1 = dz1.sum(axis=0)                         # (5,)
 

@@ -14,7 +14,7 @@ def step(W, b, x, t, lr):
 
     # backward
     du = 0.055555556 * clipped                      # (6, 3)
-    dclipped = 0.055555556 * u + 0.5 * -du          # (6, 3)
+    dclipped = 0.055555556 * u - 0.5 * du           # (6, 3)
 
     dy = du + np.where((error >= -1) & (error <= 1), dclipped, 0)  # (6, 3)
     dW = dy.T @ x                                   # (3, 4)

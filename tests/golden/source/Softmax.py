@@ -21,7 +21,7 @@ def step(W1, b1, W2, b2, x, t, lr):
     db2 = dy.sum(axis=0)                            # (3,)
 
     dp1 = dy @ W2                                   # (6, 5)
-    dtotal = (-dp1 * p1 / total).sum(axis=1, keepdims=True)  # (6, 1)
+    dtotal = -(dp1 * p1 / total).sum(axis=1, keepdims=True)  # (6, 1)
     de = dp1 / total + dtotal                       # (6, 5)
     dz1 = de * e                                    # (6, 5)
     dW1 = dz1.T @ x                                 # (5, 4)

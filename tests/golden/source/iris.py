@@ -14,7 +14,8 @@ def step(W, b, x, y):
 
     # backward
     dlog_p = -0.006666666666666667 * y          # (150, 3)
-    dz = dlog_p - e / total * dlog_p.sum(axis=1, keepdims=True)  # (150, 3)
+    p = e / total                               # (150, 3)  softmax
+    dz = dlog_p - p * dlog_p.sum(axis=1, keepdims=True)  # (150, 3)
     dW = x.T @ dz                               # (4, 3)
     db = dz.sum(axis=0)                         # (3,)
 

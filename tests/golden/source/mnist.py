@@ -15,13 +15,13 @@ def step(W1, b1, W2, b2, x, t, lr):
     total = e.sum(axis=1, keepdims=True)          # (100, 1)
     log_p = shifted - np.log(total)               # (100, 10)
     rows = np.arange(100)                         # (100,)
-    loss = (-log_p[rows, t]).mean()               # ()
+    loss = -log_p[rows, t].mean()                 # ()
 
     # backward
-    dlog_p = np.zeros((100, 10), np.float32)
-    dlog_p[rows, t] += -0.01                      # (100, 10)
+    p = e / total                                 # (100, 10)  softmax
 
-    dz2 = dlog_p + e / total * 0.01               # (100, 10)
+    dz2 = 0.01 * p
+    dz2[rows, t] -= 0.01                          # (100, 10)
     dW2 = dz2.T @ h1                              # (10, 50)
     db2 = dz2.sum(axis=0)                         # (10,)
 

@@ -29,8 +29,8 @@ def step(W1, b1, W2, b2, x, t, lr):
     g2 = du5 / 1e-12                              # (100, 10)
     du = -g * t / u - g * u2 / (1 - u)            # (100, 10)
 
-    dy = 2 * (0.5 * g2) * y - g2 * t + np.where(mask, du, 0)  # (100, 10)
-    dtotal = (-dy * y / total).sum(axis=1, keepdims=True)  # (100, 1)
+    dy = g2 * y - g2 * t + np.where(mask, du, 0)  # (100, 10)
+    dtotal = -(dy * y / total).sum(axis=1, keepdims=True)  # (100, 1)
     de = dy / total + dtotal                      # (100, 10)
     dz2 = de * e                                  # (100, 10)
     dW2 = dz2.T @ h1                              # (10, 50)

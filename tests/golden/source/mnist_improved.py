@@ -28,7 +28,7 @@ def step(
     centred_bn1 = z_fc1 - mean_bn1                   # (100, 50)
     var_bn1 = (centred_bn1 ** 2).mean(axis=0)        # (50,)
     running_mean_bn1 = 0.9 * running_mean_bn1 + 0.1 * mean_bn1  # (50,)
-    running_var_bn1 = 0.9 * running_var_bn1 + 1.010101 * var_bn1 * 0.1  # (50,)
+    running_var_bn1 = 0.9 * running_var_bn1 + 0.1010101 * var_bn1  # (50,)
     var_bn1_eps = var_bn1 + 1e-05                    # (50,)
     inv_std_bn1 = 1 / np.sqrt(var_bn1_eps)           # (50,)
     scale_bn1 = inv_std_bn1 * gamma_bn1              # (50,)
@@ -42,14 +42,14 @@ def step(
     total = e.sum(axis=1, keepdims=True)             # (100, 1)
     log_p = shifted - np.log(total)                  # (100, 10)
     rows = np.arange(100)                            # (100,)
-    loss = (-log_p[rows, t]).mean()                  # ()
+    loss = -log_p[rows, t].mean()                    # ()
     accuracy = (z_fc2.argmax(axis=1) == t).astype(np.float32).mean()  # ()
 
     # backward
-    dlog_p = np.zeros((100, 10), np.float32)
-    dlog_p[rows, t] += -0.01                         # (100, 10)
+    p = e / total                                    # (100, 10)  softmax
 
-    dz_fc2 = dlog_p + e / total * 0.01               # (100, 10)
+    dz_fc2 = 0.01 * p
+    dz_fc2[rows, t] -= 0.01                          # (100, 10)
     dW_fc2 = dz_fc2.T @ h                            # (10, 50)
     db_fc2 = dz_fc2.sum(axis=0)                      # (10,)
 
@@ -60,9 +60,8 @@ def step(
     dgamma_bn1 = dscale_bn1 * inv_std_bn1            # (50,)
     dinv_std_bn1 = dscale_bn1 * gamma_bn1            # (50,)
     dvar_bn1_eps = -0.5 * dinv_std_bn1 * inv_std_bn1 / var_bn1_eps  # (50,)
-    dcentred_bn1 = dy_bn1 * scale_bn1 + 2 * (0.01 * dvar_bn1_eps) * centred_bn1
-    dmean_bn1 = (-dcentred_bn1).sum(axis=0)          # (50,)
-    dz_fc1 = dcentred_bn1 + 0.01 * dmean_bn1         # (100, 50)
+    dcentred_bn1 = dy_bn1 * scale_bn1 + 0.02 * dvar_bn1_eps * centred_bn1  # (100, 50)
+    dz_fc1 = dcentred_bn1 - 0.01 * dcentred_bn1.sum(axis=0)  # (100, 50)
     dW_fc1 = dz_fc1.T @ x                            # (50, 784)
     db_fc1 = dz_fc1.sum(axis=0)                      # (50,)
 

@@ -12,6 +12,7 @@ from chainrule.backends.numpy.landmarks import LOSS, Landmarks
 from chainrule.backends.numpy.naming import Labels
 from chainrule.backends.numpy.patterns import made_by, noun
 from chainrule.backends.numpy.text import ATOM, UNARY, WIDTH, Text, axes_text, bound, strong, type_name
+from chainrule.compiler.patterns import is_one_a_row
 from chainrule.compiler.program import Program
 from chainrule.compiler.stages import BACKWARD, FORWARD
 from chainrule.core.graph import Node
@@ -77,11 +78,19 @@ class Draft:
         name = self.wanted.get(node) or self._gradient_name(node)
         if op.name == "log_softmax":
             self._need_name(operands[:1])
+        if self._is_taken_up(node):
+            return
         if isinstance(op, IndexAdd) or op.name == "log_softmax":
-            while sum(len(self.text(i).code) for i in operands) > WIDTH - 32 and self._name_longest(operands):
-                pass
             self._write_lines(node)
             return
+        placed = next((i for i in operands if self._is_taken_up(i)), None)
+        if placed is not None:
+            (other,) = (i for i in operands if i is not placed)
+            # A name alone would be changed with what it stands for.
+            if other.aval is node.aval and other not in self.names and self.text(other).rank < ATOM:
+                self._write_sum(node, placed, other)
+                return
+            self._write_lines(placed)
         room = WIDTH - len(f"{name} = ") if name else WIDTH - 16
         while True:
             arguments = [self.text(i) for i in operands]
@@ -93,7 +102,8 @@ class Draft:
         self.texts[node] = text
         self.reads[node] = set().union(*(self._read_by(i) for i in operands))
         self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in operands if i not in self.names))
-        many = self.uses.get(node, 0) > 1 and not _glance(node) and not (text.weak and text.rank >= UNARY)
+        plain = _glance(node) or (op.name == "negative" and operands[0] in self.names)
+        many = self.uses.get(node, 0) > 1 and not plain and not (text.weak and text.rank >= UNARY)
         if name or node in self.outputs or many:
             self._need_name([node])
 
@@ -176,13 +186,16 @@ class Draft:
 
     # ---- what takes more than an expression
 
+    def _is_taken_up(self, node: Node) -> bool:
+        """Whether numbers are placed, one a row, only to be added to something: then they are added in their places."""
+        if not is_one_a_row(node) or self.uses.get(node) != 1 or node in self.outputs or node in self.names:
+            return False
+        return any(made_by(user, "add") and user in self.position for user in self.marks.users[node])
+
     def _write_lines(self, node: Node) -> None:
         """Ops that are written as two statements: adding into places, and log-probabilities."""
-        operands = self.operands[node]
-        arguments = [self.text(i) for i in operands]
-        self.reads[node] = set().union(*(self._read_by(i) for i in operands))
-        self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in operands if i not in self.names))
-        name = self._name(node)
+        arguments = self._short_texts(self.operands[node])
+        name = self._name_of_lines(node, self.operands[node])
         if isinstance(node.op, IndexAdd):
             lines = self._added_into_places(node, name, arguments)
         else:
@@ -194,6 +207,28 @@ class Draft:
             ]
         self._add(node, [piece for line in lines for piece in _folded(line)], self.reads[node])
 
+    def _write_sum(self, node: Node, placed: Node, other: Node) -> None:
+        """The sum of two values, of which one only puts a number into each row of the other."""
+        value, *indexes = self._short_texts(self.operands[placed])
+        name = self._name_of_lines(node, [*self.operands[placed], other])
+        self.holds[node].add(placed)
+        place = place_text(placed.op.entries, indexes)  # type: ignore[union-attr]
+        change = f"+= {value.code}" if value.opposite is None else f"-= {value.opposite.code}"
+        lines = [f"{name} = {self.text(other).code}", f"{name}[{place}] {change}"]
+        self._add(node, [piece for line in lines for piece in _folded(line)], self.reads[node])
+
+    def _short_texts(self, operands: Sequence[Node]) -> list[Text]:
+        """What operands are written as, short enough for a line that they share."""
+        while sum(len(self.text(i).code) for i in operands) > WIDTH - 32 and self._name_longest(operands):
+            pass
+        return [self.text(i) for i in operands]
+
+    def _name_of_lines(self, node: Node, operands: Sequence[Node]) -> str:
+        """The name of what takes several lines, which read and hold what these operands do."""
+        self.reads[node] = set().union(*(self._read_by(i) for i in operands))
+        self.holds[node] = {node}.union(*(self.holds.get(i, set()) for i in operands if i not in self.names))
+        return self._name(node)
+
     def _added_into_places(self, node: Node, name: str, arguments: Sequence[Text]) -> list[str]:
         op, (value, *indexes) = node.op, arguments
         assert isinstance(op, IndexAdd)
@@ -201,11 +236,8 @@ class Draft:
         zeros = f"{name} = np.zeros({node.aval.shape}, {type_name(node.aval.dtype)})"
         if not indexes:
             return [zeros, f"{name}[{place}] = {value.code}"]
-        places = self.operands[node][1:]
-        rows = any(i.value is not None and self.texts[i].code.startswith("np.arange") for i in places)
-        alike = all(i.aval.shape == places[0].aval.shape and i.aval.ndim == 1 for i in places)
-        if rows and alike and len(places) == len(op.entries):  # one index counts the rows, so no place comes twice
-            return [zeros, f"{name}[{place}] += {value.code}"]
+        if is_one_a_row(node):
+            return [zeros, f"{name}[{place}] = {value.code}"]
         if len(op.entries) > 1:
             place = f"np.s_[{place}]" if ":" in place else f"({place})"
         return [zeros, f"np.add.at({name}, {place}, {value.code})"]

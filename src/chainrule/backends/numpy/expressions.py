@@ -240,6 +240,8 @@ def _same(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
 def _reduction(method: str, counts: bool) -> Writer:
     def write(node: Node, inputs: Sequence[Text], avals: Sequence[Aval]) -> Text:
         (x,), (aval,), params = inputs, avals, node.op.params  # type: ignore[union-attr]
+        if method in ("sum", "mean") and x.opposite is not None and is_float(aval.dtype):
+            return negated(write(node, [x.opposite], avals))  # -x.mean() is (-x).mean()
         arguments = axes_text(params["axes"], aval.ndim, params["keepdims"])
         if counts and not is_float(aval.dtype):
             arguments.append("dtype=np.int64")

@@ -93,9 +93,8 @@ def normal(key, counter, shape, dtype):
 
 
 def permutation(key, counter, n):
-    """A random order of 0 .. n-1: the order of n random 64-bit words."""
-    pairs = random_bits(key, counter, 2 * n).reshape(-1, 2).astype(np.uint64)
-    return np.argsort((pairs[:, 0] << np.uint64(32)) | pairs[:, 1], kind="stable")
+    """A random order of 0 .. n-1: the order of n random numbers."""
+    return np.argsort(uniform(key, counter, (n,), np.float64), kind="stable")
 
 
 # fmt: on

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.backends.numpy.naming import Layer, kind_of
-from chainrule.backends.numpy.patterns import is_affine, is_log_softmax, made_by
+from chainrule.backends.numpy.patterns import is_affine, is_log_softmax, is_softmax, made_by
 from chainrule.backends.numpy.prepare import numbers
 from chainrule.compiler.program import Program
 from chainrule.compiler.stages import BACKWARD, FORWARD, UPDATE
@@ -149,7 +149,7 @@ class Landmarks:
         for node in self.nodes:
             if is_log_softmax(node, self.operands):
                 self.wanted.setdefault(node, "log_p")
-            elif made_by(node, "exp") and is_log_softmax(self.operands[node][0], self.operands):
+            elif self.stages[node] % 3 == BACKWARD and is_softmax(node, self.operands):
                 self.wanted.setdefault(node, "p")
                 self.remarks[node] = "softmax"
         layers = self._layers_by_call()

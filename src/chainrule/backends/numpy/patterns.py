@@ -9,7 +9,7 @@ from chainrule.compiler.program import Program
 from chainrule.core.aval import bool_
 from chainrule.core.graph import Node
 
-__all__ = ["is_affine", "is_log_softmax", "made_by", "noun"]
+__all__ = ["is_affine", "is_log_softmax", "is_softmax", "made_by", "noun"]
 
 Operands = Mapping[Node, Sequence[Node]]
 
@@ -20,7 +20,7 @@ _NOUNS = {
     "equal": "mask", "logical_and": "mask", "logical_or": "mask", "logical_not": "mask", "index": "picked",
     "argmax": "predicted", "argmin": "place", "isfinite": "finite", "concatenate": "joined", "uniform": "noise",
     "normal": "noise", "permutation": "order", "clip": "clipped", "index_add": "placed", "square": "squares",
-    "relu": "h", "sigmoid": "s", "tanh": "h", "cumsum": "sums",
+    "relu": "h", "sigmoid": "s", "tanh": "squashed", "cumsum": "sums",
 }  # fmt: skip
 #: Nouns that are numbered as the layer in which they stand.
 _OF_LAYER = {"centred", "inv_std", "kept", "mask", "mean", "scale", "var", "xhat", "h", "a"}
@@ -43,6 +43,14 @@ def is_log_softmax(node: Node, operands: Operands) -> bool:
             return made_by(other, "logsumexp") and operands[other][0] is z
         other = operands[other][0]
     return other is z
+
+
+def is_softmax(node: Node, operands: Operands) -> bool:
+    """``exp(z) / sum(exp(z))``."""
+    if not made_by(node, "divide"):
+        return False
+    e, total = operands[node]
+    return made_by(e, "exp") and made_by(total, "sum") and operands[total][0] is e
 
 
 def is_affine(

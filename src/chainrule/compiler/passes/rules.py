@@ -13,9 +13,10 @@ from typing import Any
 from chainrule.compiler.rewrite import Builder
 from chainrule.core.graph import Node
 from chainrule.core.op import Op
+from chainrule.ops.arithmetic import Multiply
 from chainrule.ops.shape import BroadcastTo, Reshape
 
-__all__ = ["RULES", "is_number", "number", "rule", "rules_for", "spread"]
+__all__ = ["RULES", "is_number", "multiple", "number", "rule", "rules_for", "spread", "times"]
 
 #: The ops (with their subclasses) that a rule is asked about, and the rule; asked in this order.
 RULES: list[tuple[tuple[type[Op], ...], Callable[..., Node | None]]] = []
@@ -53,6 +54,22 @@ def is_number(node: Node, value: float) -> bool:
     """Whether ``node`` is the constant ``value``; 0.0 is not -0.0."""
     found = number(node)
     return found is not None and found == value and math.copysign(1, found) == math.copysign(1, value)
+
+
+def multiple(node: Node) -> tuple[Node, float] | None:
+    """x and c of ``x * c`` or ``c * x``, floats with one number c; None for any other node."""
+    if not isinstance(node.op, Multiply) or not node.aval.floating:
+        return None
+    for x, factor in (node.inputs, node.inputs[::-1]):
+        found = number(factor)
+        if found is not None and number(x) is None:
+            return x, found
+    return None
+
+
+def times(build: Builder, x: Node, factor: float, node: Node) -> Node:
+    """``x * factor`` in the shape of ``node``."""
+    return spread(build, build(Multiply.of(), x, build.constant(factor, x.aval.dtype)), node.aval.shape)
 
 
 def spread(build: Builder, x: Node, shape: tuple[int, ...]) -> Node:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.passes.rules import is_number, number, rule, spread
+from chainrule.compiler.passes.rules import is_number, multiple, number, rule, spread, times
 from chainrule.compiler.rewrite import Builder
 from chainrule.core.aval import bool_, float32, float64, int32, int64, is_float, uint8
 from chainrule.core.graph import Node
@@ -15,7 +15,7 @@ from chainrule.ops.arithmetic import Add, Divide, Multiply, Negative, Power, Sub
 from chainrule.ops.compare import Equal, LogicalNot, NotEqual, Where
 from chainrule.ops.convert import Cast, StopGradient
 from chainrule.ops.exponential import Exp, Log, Rsqrt, Sqrt, Square
-from chainrule.ops.reduce import Sum
+from chainrule.ops.reduce import Mean, Sum
 
 
 @rule(StopGradient)
@@ -51,6 +51,27 @@ def multiply_by_itself(build: Builder, node: Node, x: Node, y: Node) -> Node | N
     return build(Square.of(), x) if x is y and x.aval.dtype is not bool_ else None
 
 
+@rule(Multiply)
+def number_times_multiple(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``2 * (0.1 * x) -> 0.2 * x``: two roundings, of the product of the numbers and of that with x, as before."""
+    outer = multiple(node)
+    inner = multiple(outer[0]) if outer is not None else None
+    if outer is None or inner is None or build.users[outer[0]] > 1:
+        return None
+    limits = np.finfo(node.aval.dtype)
+    product = outer[1] * inner[1]
+    return times(build, inner[0], product, node) if limits.tiny <= abs(product) <= limits.max else None
+
+
+@rule(Multiply)
+def number_times_negative(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``2 * -x -> -2 * x``. Exact."""
+    found = multiple(node)
+    if found is None or not isinstance(found[0].op, Negative) or build.users[found[0]] > 1:
+        return None
+    return times(build, found[0].inputs[0], -found[1], node)
+
+
 @rule(Divide)
 def divide_by_one(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
     """``x / 1 -> x``. Exact."""
@@ -77,6 +98,15 @@ def add_nothing(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
         if is_number(zero, nothing):
             return spread(build, term, node.aval.shape)
     return None
+
+
+@rule(Add)
+def twice_a_multiple(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``0.1 * x + 0.1 * x -> 0.2 * x``, the same product twice. Exact among normal numbers."""
+    found = multiple(x)
+    if x is not y or found is None or build.users[x] > 2 or abs(found[1]) > np.finfo(node.aval.dtype).max / 2:
+        return None
+    return times(build, found[0], 2 * found[1], node)
 
 
 @rule(Subtract)
@@ -112,6 +142,34 @@ def subtract_negative_multiple(build: Builder, node: Node, x: Node, y: Node) -> 
     return build(
         Add.of(), x, spread(build, build(Multiply.of(), a, build.constant(-factor, b.aval.dtype)), y.aval.shape)
     )
+
+
+@rule(Add)
+def add_negative_multiple(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``x + y * -2 -> x - y * 2``, ``x * -2 + y -> y - x * 2``. Exact."""
+    for term, other in ((x, y), (y, x)):
+        found = multiple(other)
+        if found is not None and found[1] < 0 and build.users[other] <= 1:
+            return build(Subtract.of(), term, times(build, found[0], -found[1], other))
+    return None
+
+
+@rule(Negative)
+def negative_of_multiple(build: Builder, node: Node, x: Node) -> Node | None:
+    """``-(2 * x) -> -2 * x``. Exact."""
+    found = multiple(x)
+    return None if found is None or build.users[x] > 1 else times(build, found[0], -found[1], node)
+
+
+@rule(Sum, Mean)
+def reduction_of_negative(build: Builder, node: Node, x: Node) -> Node | None:
+    """``sum(-x) -> -sum(x)`` of floats, mean alike: fewer signs to change. Exact but for the sign of zeros.
+
+    A single number's sign would be changed after the loop, by a loop of its own.
+    """
+    if not isinstance(x.op, Negative) or build.users[x] > 1 or not node.aval.floating or node.aval.size == 1:
+        return None
+    return build(Negative.of(), build.again(node, x.inputs[0]))
 
 
 @rule(Negative)
@@ -174,6 +232,53 @@ def where_decided(build: Builder, node: Node, condition: Node, x: Node, y: Node)
     """``where(True, x, y) -> x``, ``where(False, x, y) -> y``. Exact."""
     decided = number(condition)
     return None if decided is None else spread(build, x if decided else y, node.aval.shape)
+
+
+@rule(Where)
+def where_within_where(build: Builder, node: Node, condition: Node, x: Node, y: Node) -> Node | None:
+    """``where(c, where(c, x, z), y) -> where(c, x, y)``; also in a factor of a branch, and in the other branch. Exact."""
+    inside = _chosen(build, condition, x, 1), _chosen(build, condition, y, 2)
+    return None if inside == (x, y) else build(Where.of(), condition, *inside)
+
+
+def _chosen(build: Builder, condition: Node, x: Node, branch: int) -> Node:
+    """``x`` where ``condition`` chooses this branch of ``where``: 1 where it holds, 2 where it does not."""
+    if isinstance(x.op, Where) and x.inputs[0] is condition:
+        return _chosen(build, condition, spread(build, x.inputs[branch], x.aval.shape), branch)
+    if isinstance(x.op, Multiply) and build.users[x] <= 1:
+        factors = tuple(_chosen(build, condition, factor, branch) for factor in x.inputs)
+        return x if factors == x.inputs else build(Multiply.of(), *factors)
+    return x
+
+
+@rule(Add)
+def add_branches(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``where(c, x, 0) + where(c, 0, y) -> where(c, x, y)``. Exact but for the sign of zeros."""
+    for first, second in ((x, y), (y, x)):
+        if not (isinstance(first.op, Where) and isinstance(second.op, Where)):
+            return None
+        (c, a, nothing), (other, zero, b) = first.inputs, second.inputs
+        used_once = build.users[first] <= 1 and build.users[second] <= 1
+        if c is other and used_once and number(nothing) == 0 and number(zero) == 0:
+            return spread(build, build(Where.of(), c, a, b), node.aval.shape)
+    return None
+
+
+@rule(Multiply)
+def number_times_branch(build: Builder, node: Node, x: Node, y: Node) -> Node | None:
+    """``2 * where(c, x, 0) -> where(c, 2 * x, 0)``, and the other way round. Exact but for the sign of zeros."""
+    found = multiple(node)
+    if found is None or not math.isfinite(found[1]):
+        return None
+    chosen, factor = found
+    if not isinstance(chosen.op, Where) or build.users[chosen] > 1:
+        return None
+    condition, a, b = chosen.inputs
+    if number(b) == 0:
+        return spread(build, build(Where.of(), condition, times(build, a, factor, a), b), node.aval.shape)
+    if number(a) == 0:
+        return spread(build, build(Where.of(), condition, a, times(build, b, factor, b)), node.aval.shape)
+    return None
 
 
 @rule(Where)
