@@ -58,9 +58,14 @@ examples:
   chainrule predict runs/digits/model.safetensors scan.png --out answer.csv
 """
 _SHOW_HELP = """\
+MODEL may also be the widths of a network from input to output, such as 784-50-10. With --source or --passes, the training
+step is shown instead: as a NumPy program that runs by itself, or as the compiler sees it after each of its passes.
+
 examples:
-  chainrule show runs/iris/model.safetensors
   chainrule show runs/iris
+  chainrule show runs/iris --source
+  chainrule show 784-50-10 --source > step.py
+  chainrule show 4-8-3 --activation tanh --optimizer adam --passes
 """
 _BENCH_HELP = f"""\
 workloads, by letter or name:
@@ -272,7 +277,17 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Print a model's layers, what it was trained on, what is done to its inputs, and its test results."
     )
-    parser.add_argument("model", metavar="MODEL", help="model.safetensors, or the folder of a run")
+    parser.add_argument("model", metavar="MODEL", help="model.safetensors, the folder of a run, or widths: 784-50-10")
+    step = parser.add_mutually_exclusive_group()
+    step.add_argument("--source", action="store_true", help="its training step as readable NumPy")
+    step.add_argument("--passes", action="store_true", help="its training step after each pass of the compiler")
+    network = parser.add_argument_group("network, where MODEL is its widths")
+    network.add_argument("--task", type=_one_of("classification", "regression"), help="classification or regression")
+    network.add_argument("--activation", type=_one_of(*ACTIVATIONS), metavar="NAME", help="of hidden layers (relu)")
+    network.add_argument("--dropout", type=_share, metavar="P", help="chance of each hidden unit to be left out (0)")
+    network.add_argument("--batch-norm", action="store_true", default=None, help="batch normalisation in every layer")
+    network.add_argument("--optimizer", type=_one_of(*OPTIMIZERS), metavar="NAME", help="of the step (sgd)")
+    network.add_argument("--batch-size", type=_count, metavar="N", help="rows of the step (100)")
     _add_debug(parser)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 from pathlib import Path
 
@@ -205,3 +206,22 @@ def test_show_tells_what_the_model_is(chainrule: Command, iris_run: Path) -> Non
         "sepal length (cm): number, (value - ", "96 train, 24 validate, 30 test", "R. A. Fisher 1936", "test        accuracy 0.9",
     ):  # fmt: skip
         assert words in outcome.out
+
+
+def test_many_rows_are_answered_by_a_compiled_network(
+    chainrule: Command, iris_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the same answers; few rows are over before a program is compiled."""
+    answering = importlib.import_module("chainrule.commands.predict")
+    made, compiled_predictor = [], cr.Predictor
+    monkeypatch.setattr(cr, "Predictor", lambda network: made.append(network) or compiled_predictor(network))
+    plain = chainrule("predict", iris_run, "iris")
+    assert plain.code == 0 and made == []
+    monkeypatch.setattr(answering, "SECONDS_TO_COMPILE", 0.0)
+    monkeypatch.setattr(answering, "_ROWS", 40)
+    compiled = chainrule("predict", iris_run, "iris")
+    assert compiled.code == 0 and len(made) == 1
+    tables = [list(csv.reader(io.StringIO(outcome.out))) for outcome in (plain, compiled)]
+    assert [row[:2] for row in tables[0]] == [row[:2] for row in tables[1]] and len(tables[0]) == 151
+    shares = [np.array([row[2:] for row in table[1:]], np.float64) for table in tables]
+    assert np.allclose(*shares, rtol=1e-4, atol=1e-6)

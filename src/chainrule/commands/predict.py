@@ -6,21 +6,26 @@ import csv
 import io
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+import chainrule
 from chainrule.commands.new_data import read_new_rows, true_answers
 from chainrule.commands.results import answers, probabilities, score, sentence
 from chainrule.commands.saved import TrainedModel, open_model
 from chainrule.commands.terminal import is_terminal, notice
+from chainrule.core.config import config
 from chainrule.core.errors import DataError
 from chainrule.core.files import atomic_write
-from chainrule.core.modes import no_grad
 from chainrule.data import Table
 from chainrule.data.target import Target
+from chainrule.nn.module import Module
 from chainrule.tensor import tensor
+from chainrule.train.compiled import SECONDS_TO_COMPILE
+from chainrule.train.evaluation import forward_seconds
 
 __all__ = ["predict"]
 
@@ -49,19 +54,24 @@ def predict(options: Namespace) -> int:
 
 def _outputs(model: TrainedModel, features: Table | Array) -> Array:
     """The network's outputs (n, ...), some rows at a time: arrays on disk need not fit in memory."""
-    preparation, network = model.preparation, model.network.eval()
+    preparation, network = model.preparation, model.network.eval().requires_grad_(False)
     if isinstance(features, Table):
         features, prepare = preparation.inputs(features), _as_they_are
     else:
         prepare = preparation.inputs
     if not len(features):
         raise DataError("predict", "no rows", "at least one row to answer for")
-    with no_grad():
-        parts = [
-            network(tensor(prepare(np.asarray(features[start : start + _ROWS])))).numpy()
-            for start in range(0, len(features), _ROWS)
-        ]
-    return np.concatenate(parts)
+    starts = range(0, len(features), _ROWS)
+    answer = _answering(network, len(features), len(starts))
+    return np.concatenate([answer(prepare(np.asarray(features[start : start + _ROWS]))) for start in starts])
+
+
+def _answering(network: Module, rows: int, batches: int) -> Callable[[Array], Array]:
+    """The network as a function of arrays: compiled, unless the answers are there before a program is."""
+    if config.backend != "auto" or forward_seconds(network, rows, batches) >= SECONDS_TO_COMPILE:
+        made: Callable[[Array], Array] = chainrule.Predictor(network)
+        return made
+    return lambda x: network(tensor(x)).numpy()
 
 
 def _as_they_are(features: Any) -> Any:

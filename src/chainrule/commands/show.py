@@ -1,15 +1,18 @@
-"""``chainrule show``: what a saved model is made of, was trained on and was worth."""
+"""``chainrule show``: what a saved model is made of, was trained on and was worth; and the step that trains it."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from chainrule import nn
 from chainrule.commands.array_scaler import ArrayScaler
 from chainrule.commands.results import sentence
-from chainrule.commands.saved import open_model
+from chainrule.commands.saved import TrainedModel, open_model
+from chainrule.commands.steps import NETWORK_OPTIONS, Architecture, step_passes, step_source
 from chainrule.commands.terminal import Screen, print_table
+from chainrule.core.errors import ConfigError
 
 __all__ = ["show"]
 
@@ -19,7 +22,34 @@ _MOST_LISTED = 40
 
 def show(options: Namespace) -> int:
     """Run the command; returns its exit code."""
-    model, path = open_model(options.model)
+    widths = Architecture.widths(options.model)
+    if widths is not None:
+        architecture = Architecture.of_widths(widths, options)
+        if not (options.source or options.passes):
+            _show_layers(architecture.network, architecture.features)
+    else:
+        _refuse_network_options(options)
+        model, path = open_model(options.model)
+        architecture = Architecture.of_model(model)
+        if not (options.source or options.passes):
+            _show_model(model, path)
+    if options.source:
+        print(step_source(architecture), end="")
+    elif options.passes:
+        print(step_passes(architecture))
+    return 0
+
+
+def _refuse_network_options(options: Namespace) -> None:
+    for name in NETWORK_OPTIONS:
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"show {options.model} --{name.replace('_', '-')}", "a saved model, in which that is decided",
+                "widths, such as 784-50-10", f"leave --{name.replace('_', '-')} out",
+            )  # fmt: skip
+
+
+def _show_model(model: TrainedModel, path: Path) -> None:
     facts, preparation, screen = model.facts, model.preparation, Screen()
     screen.say("model", f"{path}, {path.stat().st_size:,} bytes")
     made = " ".join(str(facts[key]) for key in ("chainrule", "when") if facts.get(key))
@@ -42,7 +72,6 @@ def show(options: Namespace) -> int:
     else:
         target = preparation.target
         screen.say("answer", f"{target.name} = output * {target.scale:.6g} + {target.mean:.6g}")
-    return 0
 
 
 def _show_results(screen: Screen, facts: dict[str, Any]) -> None:

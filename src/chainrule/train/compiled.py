@@ -24,14 +24,14 @@ from chainrule.train.feed import Feed, WeightedRows
 if TYPE_CHECKING:
     from chainrule.train.trainer import Trainer
 
-__all__ = ["CompiledSteps", "why_eager"]
+__all__ = ["SECONDS_TO_COMPILE", "CompiledSteps", "row_weights", "tell_eager", "why_eager"]
 
 Array = np.ndarray[Any, Any]
 
 #: Seconds between looks at callbacks, the clock and Ctrl-C.
 _SECONDS_A_CALL = 0.05
 #: What compiling a step takes, about; runs that are over by then are not compiled.
-_SECONDS_TO_COMPILE = 0.5
+SECONDS_TO_COMPILE = 0.5
 #: Bytes of predictions that one call may put out.
 _MOST_BYTES = 32 << 20
 
@@ -45,7 +45,7 @@ def why_eager(trainer: Trainer) -> str | None:
     if local.mode.watch is not None:
         return "watch_nan looks at every op"
     steps = trainer.epochs * len(trainer.feed)
-    if config.backend == "auto" and steps * _eager_seconds(trainer) < _SECONDS_TO_COMPILE:
+    if config.backend == "auto" and steps * _eager_seconds(trainer) < SECONDS_TO_COMPILE:
         return f"{steps} steps are over before a program is compiled"
     return None
 
@@ -55,6 +55,14 @@ def _eager_seconds(trainer: Trainer) -> float:
     weights = sum(p.numel() for p in trainer.model.parameters())
     layers = sum(1 for _ in trainer.model.modules())
     return 1e-4 + 3e-5 * layers + 6 * weights * trainer.feed.loader.batch_size / 5e10
+
+
+def row_weights(trainer: Trainer, targets: Tensor, weights: Tensor | None) -> Tensor | None:
+    """What each row's loss counts for, computed before the step: a compiled function cannot look at classes."""
+    objective = trainer.objective
+    if weights is None and objective.class_weights is None:
+        return None
+    return Tensor(objective.row_weights(targets, weights), trainer.dtype)
 
 
 class CompiledSteps:
@@ -101,20 +109,14 @@ class CompiledSteps:
 
     def _by_batch(self, feed: Feed) -> Iterator[StepResults]:
         for inputs, targets, weights in feed:
-            v = self._row_weights(targets, weights)
+            v = row_weights(self.trainer, targets, weights)
             loss, predictions = self._step(inputs, targets, None, v, True)
             yield StepResults(loss.numpy()[None], [BatchResult(inputs, targets, weights, predictions, loss)])
-
-    def _row_weights(self, targets: Tensor, weights: Tensor | None) -> Tensor | None:
-        objective = self.trainer.objective
-        if weights is None and objective.class_weights is None:
-            return None
-        return Tensor(objective.row_weights(targets, weights), self.trainer.dtype)
 
     def _by_rows(self, feed: Feed, arrays: tuple[Array, ...], weights: Array | None, lookup: Array | None) -> Any:
         trainer = self.trainer
         targets = Tensor._wrap(np.ascontiguousarray(arrays[-1]))
-        v = self._row_weights(feed.cast_target(targets), None if weights is None else Tensor._wrap(weights))
+        v = row_weights(trainer, feed.cast_target(targets), None if weights is None else Tensor._wrap(weights))
         given = tuple(Tensor._wrap(np.ascontiguousarray(a)) for a in arrays)
         epoch = iter(feed.loader)
         keep = bool(trainer.metrics) or trainer.events.wants_batches(trainer)
@@ -141,7 +143,7 @@ class CompiledSteps:
     def _rest_is_short(self) -> bool:
         """Whether all last batches of the run take less time than a program for them would."""
         seconds = self.trainer.epochs * _eager_seconds(self.trainer)
-        return config.backend == "auto" and seconds < _SECONDS_TO_COMPILE
+        return config.backend == "auto" and seconds < SECONDS_TO_COMPILE
 
     def _most_steps(self) -> int:
         """Steps in the next call: as many as its time allows, and no more than a callback is willing to miss."""

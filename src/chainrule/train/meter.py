@@ -176,7 +176,8 @@ class Measure(Callback):
         row: dict[str, Any] = {"epoch": trainer.epoch, **trainer.meter.values()}
         trainer.meter.reset()
         if self.held_out is not None:
-            row |= {f"val_{name}": value for name, value in trainer.evaluate_feed(self.held_out).items()}
+            held_out = trainer.evaluate_feed(self.held_out, times=trainer.epochs)
+            row |= {f"val_{name}": value for name, value in held_out.items()}
         row["lr"] = trainer.optimizer.param_groups[0]["lr"]
         row["seconds"] = trainer.seconds + time.perf_counter() - self._started
         trainer.row = row

@@ -32,6 +32,7 @@ from chainrule.train.callbacks import (
     StepResults,
 )
 from chainrule.train.compiled import CompiledSteps, tell_eager, why_eager
+from chainrule.train.evaluation import Evaluation
 from chainrule.train.feed import Feed, as_dataset, hold_out, row_targets, with_weights
 from chainrule.train.history import History, better_of
 from chainrule.train.meter import Measure, Meter
@@ -97,6 +98,7 @@ class Trainer:
         self.schedule = self._schedule_steps(schedule)
         self.clip_norm, self.clip_value, self.callbacks = clip_norm, clip_value, list(callbacks)
         self._compiled: CompiledSteps | None = None
+        self._evaluation: Evaluation | None = None
         self._reset(epochs=0, seed=None)
 
     def _schedule_steps(self, schedule: Any) -> ScheduleSteps | None:
@@ -318,16 +320,23 @@ class Trainer:
             self._feed(as_dataset(data, "evaluate(data)"), batch_size, False, False, "evaluate(data)")
         )
 
-    def evaluate_feed(self, feed: Feed) -> dict[str, float]:
-        """``evaluate`` for batches that are ready."""
+    def evaluate_feed(self, feed: Feed, times: int = 1) -> dict[str, float]:
+        """``evaluate`` for batches that are ready, and that will be measured so many ``times`` in all."""
         # Metrics of their own: a callback may evaluate in the middle of an epoch.
         meter = Meter(copy.deepcopy(self.metrics), self.objective.amount)
+        evaluation = self.evaluation
+        evaluation.begin(len(feed), feed.loader.batch_size, times)
         with evaluating(self.model):
             for inputs, targets, weights in feed:
-                predictions = self.model(*inputs)
-                loss = self.objective(predictions, targets, weights)
-                meter.add(BatchResult(inputs, targets, weights, predictions, loss))
+                meter.add(evaluation.measure(inputs, targets, weights))
         return meter.values()
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How batches are evaluated; its ``not_compiled`` says why the last ones were not compiled."""
+        if self._evaluation is None:
+            self._evaluation = Evaluation(self)
+        return self._evaluation
 
     def predict(self, x: Any, batch_size: int = _EVALUATION_ROWS) -> Any:
         """The model's outputs for ``x`` (n, ...) in evaluation mode, ``batch_size`` rows at a time.
@@ -337,6 +346,7 @@ class Trainer:
         if isinstance(x, (Dataset, DataLoader)):
             loader = x if isinstance(x, DataLoader) else DataLoader(x, batch_size)
             batches: Iterator[Any] = (batch[:-1] if isinstance(batch, (tuple, list)) else (batch,) for batch in loader)
+            count, batch_size = len(loader), loader.batch_size
         else:
             rows = (
                 x.inputs
@@ -345,10 +355,12 @@ class Trainer:
                 if isinstance(x, Tensor)
                 else as_array(x, "predict(x)")
             )
-            batches = ((Tensor(rows[i : i + batch_size]),) for i in range(0, max(len(rows), 1), batch_size))
-        cast = Feed.cast_inputs
+            starts = range(0, max(len(rows), 1), batch_size)
+            batches, count = ((Tensor(rows[i : i + batch_size]),) for i in starts), len(starts)
+        cast, evaluation = Feed.cast_inputs, self.evaluation
+        evaluation.begin(count, batch_size)
         with evaluating(self.model):
-            parts = [self.model(*cast(inputs, self.dtype)).numpy() for inputs in batches]
+            parts = [evaluation.outputs(cast(inputs, self.dtype)).numpy() for inputs in batches]
         outputs = np.concatenate(parts)
         return Tensor(outputs) if isinstance(x, Tensor) else outputs
 
