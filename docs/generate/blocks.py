@@ -30,7 +30,7 @@ class Raised:
     def message(self) -> str:
         """As Python prints it, without the way there; the folder that is gone again has a plain name."""
         text = f"{type(self.error).__name__}: {self.error}"
-        return re.sub(rf"{re.escape(tempfile.gettempdir())}/\w+", "/home/you", text)
+        return re.sub(rf"{re.escape(tempfile.gettempdir())}/\w+", "~", text)
 
 
 def examples(markdown: str) -> Iterator[Raised]:
