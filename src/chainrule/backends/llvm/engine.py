@@ -60,7 +60,8 @@ def compile_object(text: str, optimised: list[str] | None = None) -> bytes:
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
         options = llvm.create_pipeline_tuning_options(speed_level=2)
         options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
-        options.loop_unrolling = True
+        # Programs of few numbers live on it; elsewhere it is a quarter of the time to compile, for nothing.
+        options.loop_unrolling = "alwaysinline" in text or "!llvm.loop" in text
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         if optimised is not None:
