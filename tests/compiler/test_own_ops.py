@@ -56,3 +56,19 @@ def test_an_op_that_no_back_end_knows_is_refused_by_name() -> None:
     with pytest.warns(BackendNotice, match="no rule for the op own_softsign"), pytest.raises(GraphError) as caught:
         step(x)
     assert "own_softsign" in caught.value.received
+
+
+def test_a_trainer_goes_on_without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    softsign = _softsign(with_expand=False)
+
+    class Softsign(cr.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return softsign(x)
+
+    monkeypatch.setattr(cr.config, "backend", "llvm")
+    trainer = cr.Trainer(cr.nn.Sequential(cr.nn.Linear(3, 4), Softsign(), cr.nn.Linear(4, 1)), loss="mse")
+    x = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
+    with pytest.warns(UserWarning):
+        history = trainer.fit((x, x[:, :1]), epochs=3, progress=False)
+    assert trainer.not_compiled and "own_softsign" in trainer.not_compiled
+    assert history["loss"][-1] < history["loss"][0]

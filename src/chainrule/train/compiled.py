@@ -12,7 +12,7 @@ import numpy as np
 
 import chainrule
 from chainrule.core.config import config
-from chainrule.core.errors import GradientError
+from chainrule.core.errors import ChainruleError, GraphError
 from chainrule.core.modes import local
 from chainrule.data.dataset import Subset, TensorDataset
 from chainrule.data.loader import DataLoader
@@ -210,10 +210,11 @@ def _arrays_of(feed: Feed) -> tuple[tuple[Array, ...], Array | None, Array | Non
     return tuple(dataset.arrays), weights, lookup
 
 
-def tell_eager(problem: GradientError) -> str:
+def tell_eager(problem: ChainruleError) -> str:
     """Say once a run that it is not compiled, and where that comes from; returns the reason."""
     lines = str(problem).splitlines()
     where = next((line.strip() for line in lines if line.strip().startswith("at:")), "")
-    reason = f"{lines[0]} {where}".rstrip()
+    first = problem.received.splitlines()[0] if isinstance(problem, GraphError) else lines[0]
+    reason = f"{first} {where}".rstrip()
     warnings.warn(f"fit runs step by step, not compiled: {reason}", UserWarning, stacklevel=4)
     return reason

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import chainrule
 from chainrule.core.config import config
-from chainrule.core.errors import GradientError
+from chainrule.core.errors import GradientError, GraphError
 from chainrule.core.modes import local
 from chainrule.nn.module import Module
 from chainrule.tensor import Tensor
@@ -67,7 +67,7 @@ class Evaluation:
             try:
                 predictions, loss = self._measured(inputs, targets, v)
                 return BatchResult(inputs, targets, weights, predictions, loss)
-            except GradientError as problem:
+            except (GradientError, GraphError) as problem:
                 self.not_compiled = str(problem).splitlines()[0]
         predictions = trainer.model(*inputs)
         return BatchResult(inputs, targets, weights, predictions, trainer.objective(predictions, targets, weights))
@@ -77,7 +77,7 @@ class Evaluation:
         if self._is_full(inputs):
             try:
                 return self._outputs(inputs)
-            except GradientError as problem:
+            except (GradientError, GraphError) as problem:
                 self.not_compiled = str(problem).splitlines()[0]
         return self.trainer.model(*inputs)
 

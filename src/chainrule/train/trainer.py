@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule import optim
 from chainrule.core.aval import is_float
-from chainrule.core.errors import ConfigError, GradientError
+from chainrule.core.errors import ConfigError, GradientError, GraphError
 from chainrule.core.modes import get_default_dtype, no_grad
 from chainrule.core.philox import default_generator, manual_seed
 from chainrule.data.arrays import as_array
@@ -215,8 +215,8 @@ class Trainer:
             try:
                 yield from self._compiled.epoch(feed)
                 return
-            except GradientError as problem:
-                # Something looks at a traced number; nothing has happened yet in this epoch if it is the first step.
+            except (GradientError, GraphError) as problem:
+                # Something looks at a traced number, or no back end has an op; nothing has happened yet in this epoch if it is the first step.
                 if self.step != before:
                     raise
                 self.not_compiled = tell_eager(problem)
