@@ -216,7 +216,7 @@ class Trainer:
                 yield from self._compiled.epoch(feed)
                 return
             except (GradientError, GraphError) as problem:
-                # Something looks at a traced number, or no back end has an op; nothing has happened yet in this epoch if it is the first step.
+                # Something looks at a traced number, or no back end has an op; at the first step nothing has happened yet.
                 if self.step != before:
                     raise
                 self.not_compiled = tell_eager(problem)
