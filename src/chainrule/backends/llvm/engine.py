@@ -58,10 +58,11 @@ def compile_object(text: str, optimised: list[str] | None = None) -> bytes:
                 "compile the program with LLVM", f"{problem}\n{text}", "a module that LLVM takes"
             ) from None
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        # Programs of few numbers live on unrolling; elsewhere it is a third of the time to compile, for nothing.
+        thorough = "alwaysinline" in text or "!llvm.loop" in text
+        options = llvm.create_pipeline_tuning_options(speed_level=2 if thorough else 1)
         options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
-        # Programs of few numbers live on it; elsewhere it is a quarter of the time to compile, for nothing.
-        options.loop_unrolling = "alwaysinline" in text or "!llvm.loop" in text
+        options.loop_unrolling = thorough
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         if optimised is not None:
