@@ -71,12 +71,12 @@ def _dots(axis: Any, workload: Workload, records: list[Record]) -> None:
             mfc=colour if record.threads == threads[0] else "white",
         )  # fmt: skip
         unlearned = ", did not learn" if record.learned is False else ""
-        label = f"{median:.3g}{unlearned}"
+        label = (f"{median:,.0f}" if median >= 100 else f"{median:.3g}") + unlearned
         axis.annotate(label, (high, place), (7, 0), textcoords="offset points", va="center", fontsize=7)
     axis.set_xscale("log")
     axis.margins(x=0.2)
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
-    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_yticks(range(len(names)), [SYSTEMS[name].title for name in names], fontsize=8)
     axis.tick_params(axis="x", labelsize=8)
