@@ -9,6 +9,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from chainrule.backends.llvm.writer import THOROUGH, UNROLL
 from chainrule.core.errors import GraphError
 
 __all__ = ["compile_object", "has_feature", "load_object", "target_name"]
@@ -58,11 +59,10 @@ def compile_object(text: str, optimised: list[str] | None = None) -> bytes:
                 "compile the program with LLVM", f"{problem}\n{text}", "a module that LLVM takes"
             ) from None
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        # Programs of few numbers live on unrolling; elsewhere it is a third of the time to compile, for nothing.
-        thorough = "alwaysinline" in text or "!llvm.loop" in text
-        options = llvm.create_pipeline_tuning_options(speed_level=2 if thorough else 1)
+        head = text[:100]
+        options = llvm.create_pipeline_tuning_options(speed_level=2 if THOROUGH in head else 1)
         options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = True
-        options.loop_unrolling = thorough
+        options.loop_unrolling = UNROLL in head
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         if optimised is not None:
