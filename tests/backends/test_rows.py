@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -124,3 +125,15 @@ def test_shards_of_rows_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> N
         found.append(result.numpy())
     np.testing.assert_array_equal(*found)
     np.testing.assert_allclose(found[0], cr.softmax(cr.tensor(x), axis=1).numpy(), rtol=2e-6)
+
+
+def test_compiling_says_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    for dtype, rows in itertools.product((np.float32, np.float64, np.int32, np.uint8), (16, 150)):
+        x = RNG.integers(0, 9, (rows, 3)).astype(dtype)
+        for kind, axes in itertools.product(("sum", "prod", "max", "min"), ((0,), (1,), (0, 1))):
+            run(lambda x, kind=kind, axes=axes: getattr(cr, kind)(x * 2, axes), x)
+        run(lambda x: cr.log_softmax(x.float(), axis=1)[:, 0].sum() + x.max().float(), x)
+        run(lambda x: cr.where(x > 3, x, x + 1).sum(0), x)
+    step = softmax_regression_step(3, 4)
+    cr.compile(step, backend="llvm")(RNG.standard_normal((40, 4), dtype=np.float32), np.zeros(40, np.int64))
+    assert capfd.readouterr() == ("", "")

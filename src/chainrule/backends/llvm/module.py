@@ -35,8 +35,6 @@ __all__ = ["Layout", "Module", "emit"]
 #: see through, with its buffers on the stack.
 _SMALL_ROUNDS = 2048
 _STACK_BYTES = 8192
-#: Up to so many rounds, time goes into making the code as fast as it can be.
-_FEW_ROUNDS = 1 << 17
 #: Products in a stack of matrices beyond which calls are no longer written out one by one.
 _MOST_CALLS = 1024
 
@@ -127,7 +125,7 @@ class _Emitter:
         rounds = sum(_rounds(k) for k in kernels)
         self.small = rounds <= _SMALL_ROUNDS and not any(isinstance(k, ProductKernel) for k in kernels)
         # Unrolling is what programs of few numbers live on; elsewhere it is a third of the time to compile, for nothing.
-        self.few, self.unroll = rounds <= _FEW_ROUNDS, self.small or any(isinstance(k, RowsKernel) for k in kernels)
+        self.unroll = self.small or any(isinstance(k, RowsKernel) for k in kernels)
         self.on_stack = self.small and plan.arena_bytes <= _STACK_BYTES
         self.parallel = any(shards(k) > 1 for k in kernels)
         self.phases = Phases(self.body, self._name) if self.parallel else None
@@ -170,7 +168,7 @@ class _Emitter:
             "  ret void",
             "}",
         ]
-        text = THOROUGH * self.few + UNROLL * self.unroll + "\n".join([*functions, *run, "", *self.declared, ""])
+        text = THOROUGH * self.small + UNROLL * self.unroll + "\n".join([*functions, *run, "", *self.declared, ""])
         return Module(text, self.layout, self.parallel)
 
     # ---- pointers
