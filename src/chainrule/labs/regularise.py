@@ -19,6 +19,9 @@ from chainrule.labs.lesson import Lab
 from chainrule.labs.lesson.plots import curves
 from chainrule.train import EarlyStopping
 
+_LOSSES, _LOSSES_KO = ["training loss", "test loss", "gap"], ["훈련 손실", "시험 손실", "차이"]
+_ACCURACIES, _ACCURACIES_KO = ["training accuracy", "test accuracy"], ["훈련 정확도", "시험 정확도"]
+
 
 def some(pictures, seed, count=100, first=0):
     """Pictures drawn at random: pixels from 0 to 1, and digits."""
@@ -46,18 +49,25 @@ def fit(train, watched, epochs, seed, p=0.0, decay=0.0, **stopping):
     return trainer, trainer.fit(train, watched, epochs, **settings)
 
 
-def matrices(net):
-    """The weights without the biases."""
-    return [w for name, w in net.named_parameters() if name.endswith("weight")]
-
-
 def measure(trainer, train, test):
-    """Losses, accuracies, the norm of the weights, how sure the network is of its mistakes."""
+    """Losses and accuracies, norm of the weights, how sure the network is of its mistakes."""
     seen, unseen = trainer.evaluate(train), trainer.evaluate(test)
-    norm = sum((w.numpy() ** 2).sum() for w in matrices(trainer.model)) ** 0.5
+    weights = [w for name, w in trainer.model.named_parameters() if name.endswith("weight")]
     p = cr.softmax(cr.tensor(trainer.predict(test[0])), axis=1).numpy()
-    sure = p.max(axis=1)[p.argmax(axis=1) != test[1]].mean()
-    return [seen["loss"], unseen["loss"], seen["accuracy"], unseen["accuracy"], norm, sure]
+    return {
+        "training loss": seen["loss"],
+        "test loss": unseen["loss"],
+        "gap": unseen["loss"] - seen["loss"],
+        "training accuracy": seen["accuracy"],
+        "test accuracy": unseen["accuracy"],
+        "norm": sum((w.numpy() ** 2).sum() for w in weights) ** 0.5,
+        "sure": p.max(axis=1)[p.argmax(axis=1) != test[1]].mean(),
+    }
+
+
+def over_runs(f, runs):
+    """f of each measure over several runs."""
+    return {key: f([run[key] for run in runs]) for key in runs[0]}
 
 
 def masked(net, x, passes):
@@ -76,7 +86,7 @@ def run(lab: Lab) -> None:
         ko="""그림 백 장으로 학습하고, 다른 백 장(**검증용** 그림)으로 결정을 내리고, 어떤 결정에도 쓰지 않는 **시험용**
         그림 최대 천 장으로 평가합니다. 매개변수가 그림 한 장에 백 개가 넘으므로 모두 외우고도 남습니다.""",
     )
-    lab.code(some, network, fit, matrices, measure)
+    lab.code(some, network, fit, measure)
     pictures, others = lab.pictures()
     test = (others.flat()[:1000] / pictures.inputs.max()).astype(np.float32), others.targets[:1000]
     epochs = lab.scale(150, quick=80)
@@ -127,13 +137,14 @@ def run(lab: Lab) -> None:
     shuffled = train[0], np.random.default_rng(lab.seed).permutation(train[1])
     by_heart = fit(shuffled, test, 3 * epochs, lab.seed)[1][-1]
     sizes = {}
-    for count in lab.scale((50, 100, 200, 500, 1000), quick=(50, 200, 1000)):
+    for count in lab.scale((50, 100, 200, 500, 1000), quick=(50, 1000)):
         more = some(pictures, lab.seed, count)
         sizes[count] = measure(fit(more, test, 100 * epochs // count, lab.seed)[0], more, test)
+    short = {n: v["training accuracy"] - v["test accuracy"] for n, v in sizes.items()}
 
     lab.table(
-        [lab.say("pictures", "그림"), *_measures(lab)],
-        [[str(count), *(f"{value:.3f}" for value in values[:4])] for count, values in sizes.items()],
+        [lab.say("pictures", "그림"), *lab.say(_LOSSES, _LOSSES_KO), *lab.say(_ACCURACIES, _ACCURACIES_KO)],
+        [[str(count), *(f"{values[key]:.3f}" for key in (*_LOSSES, *_ACCURACIES))] for count, values in sizes.items()],
         en="The same network with few pictures and with more.", ko="같은 신경망을 그림 수만 바꾸어 학습한 결과.",
     )  # fmt: skip
     lab.claim(
@@ -145,8 +156,8 @@ def run(lab: Lab) -> None:
     lab.claim(
         "From 50 pictures to 1000 the gap in accuracy shrinks to less than two thirds",
         "그림이 50장에서 1000장으로 늘면 정확도의 차이가 3분의 2 아래로 줄어듭니다",
-        measured=f"{sizes[50][2] - sizes[50][3]:.3f} → {sizes[1000][2] - sizes[1000][3]:.3f}",
-        holds=sizes[1000][2] - sizes[1000][3] < (sizes[50][2] - sizes[50][3]) * 2 / 3,
+        measured=f"{short[50]:.3f} → {short[1000]:.3f}",
+        holds=short[1000] < short[50] * 2 / 3,
     )
 
     lab.section("Three remedies", "세 가지 처방")
@@ -167,6 +178,7 @@ def run(lab: Lab) -> None:
         모두 같은 그림 백 장으로 같은 시작점에서 학습합니다. 견주어 보려고 백 장을 더한 이백 장으로도 같은 걸음 수만큼
         학습합니다. 그림과 시작점을 바꾸어 되풀이합니다. 세기는 이 그림에 맞춘 최적값이 아니라 어림수입니다.""",
     )
+    lab.code(over_runs)
     strength, p, patience = 0.01, 0.5, 10
     remedies = {
         "none": {},
@@ -176,7 +188,7 @@ def run(lab: Lab) -> None:
         "early stopping": {"restore_best": True},
         "200 pictures": {},
     }
-    seeds = range(lab.seed, lab.seed + lab.scale(5, quick=2))
+    seeds = range(lab.scale(5, quick=2))
     runs, measured, best_epoch = {}, {name: [] for name in remedies}, {name: [] for name in remedies}
     for seed in seeds:
         for name, settings in remedies.items():
@@ -191,9 +203,8 @@ def run(lab: Lab) -> None:
             best_epoch[name].append(history.best("val_loss")["epoch"])
             if seed == seeds[0]:
                 runs[name] = trainer, history, stopper
-    mean = {name: np.mean(values, axis=0) for name, values in measured.items()}
-    deviation = {name: np.std(values, axis=0) for name, values in measured.items()}
-    gap = {name: values[1] - values[0] for name, values in mean.items()}
+    mean = {name: over_runs(np.mean, values) for name, values in measured.items()}
+    deviation = {name: over_runs(np.std, values) for name, values in measured.items()}
 
     lab.figure(
         curves,
@@ -208,34 +219,38 @@ def run(lab: Lab) -> None:
         "검증용 그림입니다.",
     )  # fmt: skip
     lab.table(
-        [lab.say("remedy", "처방"), *_measures(lab), *lab.say(["gap", "norm", "sure", "epoch"], ["차이", "노름", "확신", "에폭"])],
-        [[_word(lab, name), *(f"{m:.3f} ± {d:.3f}" for m, d in zip(mean[name][:4], deviation[name], strict=False)),
-          f"{gap[name]:.3f}", f"{mean[name][4]:.1f}", f"{mean[name][5]:.3f}", f"{np.mean(best_epoch[name]):.0f}"] for name in remedies],
-        en=f"Means and deviations of {len(seeds)} runs of {epochs} epochs. Gap: test loss less training loss; norm: of all weights; "
-        "sure: how sure the network is of its wrong answers; epoch: with the lowest loss on the pictures watched.",
-        ko=f"{epochs}에폭씩 {len(seeds)}번 학습한 평균과 표준편차. 차이: 시험 손실 - 훈련 손실. 노름: 모든 가중치의 노름. 확신: 틀린 답을 "
-        "얼마나 확신하는가. 에폭: 지켜보는 그림의 손실이 가장 작은 에폭.",
+        [lab.say("remedy", "처방"), *lab.say(_LOSSES, _LOSSES_KO), lab.say("best epoch", "최선의 에폭")],
+        [[_word(lab, name), *(f"{mean[name][key]:.3f} ± {deviation[name][key]:.3f}" for key in _LOSSES),
+          f"{np.mean(best_epoch[name]):.0f}"] for name in remedies],
+        en=f"Means and deviations of {len(seeds)} runs of {epochs} epochs. The gap is test loss less training loss; the best "
+        "epoch is that with the lowest loss on the pictures watched.",
+        ko=f"{epochs}에폭씩 {len(seeds)}번 학습한 평균과 표준편차. 차이는 시험 손실에서 훈련 손실을 뺀 것, 최선의 에폭은 "
+        "지켜보는 그림의 손실이 가장 작은 에폭입니다.",
+    )  # fmt: skip
+    lab.table(
+        [lab.say("remedy", "처방"), *lab.say(_ACCURACIES, _ACCURACIES_KO), *lab.say(["norm", "sure"], ["노름", "확신"])],
+        [[_word(lab, name), *(f"{mean[name][key]:.3f} ± {deviation[name][key]:.3f}" for key in _ACCURACIES),
+          f"{mean[name]['norm']:.1f}", f"{mean[name]['sure']:.3f}"] for name in remedies],
+        en="The same runs: accuracies, the norm of all weights, and how sure the network is of its wrong answers.",
+        ko="같은 학습의 정확도, 모든 가중치의 노름, 그리고 틀린 답을 얼마나 확신하는가.",
     )  # fmt: skip
     lab.claim(
         "Weight decay keeps the weights small, and the gap between test and training loss, too",
         "가중치 감쇠를 쓰면 가중치가 작게 유지되고, 시험 손실과 훈련 손실의 차이도 작아집니다",
-        measured=lab.say(
-            f"norm {mean['none'][4]:.1f} → {mean['weight decay'][4]:.1f}, gap {gap['none']:.3f} → {gap['weight decay']:.3f}",
-            f"노름 {mean['none'][4]:.1f} → {mean['weight decay'][4]:.1f}, 차이 {gap['none']:.3f} → {gap['weight decay']:.3f}",
+        measured=lab.say("norm {}, gap {}", "노름 {}, 차이 {}").format(
+            _change(mean, "weight decay", "norm"), _change(mean, "weight decay", "gap")
         ),
-        holds=mean["weight decay"][4] < 0.85 * mean["none"][4] and gap["weight decay"] < 0.9 * gap["none"],
+        holds=mean["weight decay"]["norm"] < 0.85 * mean["none"]["norm"]
+        and mean["weight decay"]["gap"] < 0.9 * mean["none"]["gap"],
     )
     lab.claim(
         "Yet it is hardly more often right or wrong: it is less sure where it is wrong",
         "그러나 맞히는 비율은 거의 그대로입니다. 틀릴 때 덜 확신하게 될 뿐입니다",
-        measured=lab.say(
-            f"right {mean['none'][3]:.3f} → {mean['weight decay'][3]:.3f}, "
-            f"sure {mean['none'][5]:.3f} → {mean['weight decay'][5]:.3f}",
-            f"정확도 {mean['none'][3]:.3f} → {mean['weight decay'][3]:.3f}, "
-            f"확신 {mean['none'][5]:.3f} → {mean['weight decay'][5]:.3f}",
+        measured=lab.say("right {}, sure {}", "정확도 {}, 확신 {}").format(
+            _change(mean, "weight decay", "test accuracy"), _change(mean, "weight decay", "sure")
         ),
-        holds=abs(mean["weight decay"][3] - mean["none"][3]) < 0.03
-        and mean["weight decay"][5] < mean["none"][5] - 0.02,
+        holds=abs(mean["weight decay"]["test accuracy"] - mean["none"]["test accuracy"]) < 0.03
+        and mean["weight decay"]["sure"] < mean["none"]["sure"] - 0.02,
     )
     lab.claim(
         "With dropout the network learns more slowly: the lowest test loss comes later",
@@ -246,8 +261,8 @@ def run(lab: Lab) -> None:
     lab.claim(
         "The hundred pictures that early stopping watches, trained with instead, bring more right answers than any remedy",
         "조기 종료가 지켜보는 그림 백 장을 차라리 학습에 쓰면, 어떤 처방보다도 더 많이 맞힙니다",
-        measured=", ".join(f"{values[3]:.3f}" for values in mean.values()),
-        holds=mean["200 pictures"][3] == max(values[3] for values in mean.values()),
+        measured=", ".join(f"{values['test accuracy']:.3f}" for values in mean.values()),
+        holds=mean["200 pictures"]["test accuracy"] == max(values["test accuracy"] for values in mean.values()),
     )  # fmt: skip
     lab.text(
         en=r"""How strong should a remedy be? Weight decay again, with one factor $\lambda$ after another:""",
@@ -256,21 +271,21 @@ def run(lab: Lab) -> None:
     strengths = lab.scale((0.001, 0.003, 0.01, 0.03, 0.1), quick=(0.001, 0.01, 0.1))
     train = some(pictures, lab.seed)
     swept = [measure(fit(train, test, epochs, lab.seed, decay=d)[0], train, test) for d in strengths]
+    losses = [[values[key] for values in swept] for key in ("training loss", "test loss")]
 
     lab.figure(
         curves,
-        {title: {name: (strengths, [values[place + i] for values in swept]) for i, name in enumerate(_kinds(lab))}
-         for title, place in ((lab.say("loss", "손실"), 0), (lab.say("accuracy", "정확도"), 2))},
+        {title: {name: (strengths, [values[key] for values in swept]) for name, key in zip(_kinds(lab), keys, strict=False)}
+         for title, keys in ((lab.say("loss", "손실"), _LOSSES), (lab.say("accuracy", "정확도"), _ACCURACIES))},
         xlabel="λ", logs="x", columns=2, marks=True,
-        en="Too little leaves the network to learn by heart; too much, and it cannot learn at all.",
-        ko="너무 약하면 외우는 것을 막지 못하고, 너무 세면 아예 배우지 못합니다.",
+        en="Loss and accuracy after training with a weaker or a stronger penalty.",
+        ko="벌점을 약하게, 또 세게 하며 학습한 뒤의 손실과 정확도.",
     )  # fmt: skip
     lab.claim(
         "The training loss grows with every step of λ; the test loss is lowest somewhere between",
         "훈련 손실은 λ가 클수록 커지고, 시험 손실은 그 사이 어딘가에서 가장 작습니다",
-        measured=" ".join(f"{values[1]:.3f}" for values in swept),
-        holds=(np.diff([values[0] for values in swept]) > 0).all()
-        and 0 < np.argmin([values[1] for values in swept]) < len(swept) - 1,
+        measured=" ".join(f"{loss:.3f}" for loss in losses[1]),
+        holds=(np.diff(losses[0]) > 0).all() and 0 < np.argmin(losses[1]) < len(strengths) - 1,
     )
 
     lab.section("Weight decay is a penalty", "가중치 감쇠는 벌점이다")
@@ -400,8 +415,8 @@ def run(lab: Lab) -> None:
     lab.claim(
         "On the mean of all runs the gap between test and training loss is smaller than without a remedy",
         "여러 번의 평균으로 보면 시험 손실과 훈련 손실의 차이가 처방이 없을 때보다 작습니다",
-        measured=f"{gap['none']:.3f} → {gap['early stopping']:.3f}",
-        holds=gap["early stopping"] < 0.95 * gap["none"],
+        measured=_change(mean, "early stopping", "gap"),
+        holds=mean["early stopping"]["gap"] < 0.95 * mean["none"]["gap"],
     )
     lab.next(
         en=r"""- Watch the accuracy instead of the loss: `EarlyStopping("val_accuracy")`. Where does it stop now, and how
@@ -426,12 +441,9 @@ def _word(lab: Lab, name: str) -> str:
     return lab.say("decay + dropout" if name == "both" else name, korean[names.index(name)])
 
 
+def _change(mean: dict[str, dict[str, float]], name: str, key: str) -> str:
+    return f"{mean['none'][key]:.3f} → {mean[name][key]:.3f}"
+
+
 def _kinds(lab: Lab) -> tuple[str, str]:
     return lab.say(("trained with", "others"), ("훈련에 쓴 그림", "처음 보는 그림"))
-
-
-def _measures(lab: Lab) -> list[str]:
-    return lab.say(
-        ["training loss", "test loss", "training accuracy", "test accuracy"],
-        ["훈련 손실", "시험 손실", "훈련 정확도", "시험 정확도"],
-    )

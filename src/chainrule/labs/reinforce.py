@@ -403,7 +403,8 @@ def run(lab: Lab) -> None:
                 ("DQN", exam_points, exam_history[-1, 0]),
             )
         ],
-        en="Points in new episodes; 500 is the most.", ko="새 에피소드의 점수. 최대는 500입니다.",
+        en="Points in new episodes; 500 is the most. The steps of DQN's examinations are not counted.",
+        ko="새 에피소드의 점수. 최대는 500입니다. DQN이 시험을 치르며 한 걸음은 세지 않았습니다.",
     )  # fmt: skip
     lab.figure(
         pole_strips,

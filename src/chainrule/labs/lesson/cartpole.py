@@ -39,7 +39,10 @@ def pole_strips(strips: Mapping[str, Array], words: str = "{}", moments: int = 1
             axes.plot(ends, [-0.12, -0.12], color=style.theme.line, linewidth=style.pt(1))
             for i, step in enumerate(np.linspace(0, len(states) - 1, moments).round().astype(int)):
                 _cart(style, axes, _FRAME * i, float(states[step, 2]))
-                axes.text(_FRAME * i, -0.2, words.format(step), ha="center", va="top", color=style.theme.soft)
+                axes.text(
+                    _FRAME * i, -0.2, words.format(step), ha="center", va="top", color=style.theme.soft,
+                    size=0.85 * style.points,
+                )  # fmt: skip
             axes.set(xlim=ends, ylim=(-0.5, 1.2), title=label, aspect="equal")
             axes.set_axis_off()
     return figure
