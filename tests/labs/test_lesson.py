@@ -323,6 +323,21 @@ def run(lab: Lab) -> None:
     assert "train, test = cr.data.mnist('here'), cr.data.mnist('here').test" in found.program
 
 
+def test_a_quick_run_may_ask_for_the_digits(script: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = data.Examples(np.zeros((3, 28, 28), np.uint8), [1, 2, 3], class_names=tuple("0123456789"))
+    small.test = small.take([0])
+    monkeypatch.setattr(data, "mnist", lambda folder, download: small)
+    toy = script("""
+def run(lab: Lab) -> None:
+    train, test = lab.pictures(quick_digits=True)
+    lab.claim("They are", "있다", measured=[len(train), len(test)], holds=True)
+""")
+    quick, full = teach(toy, quick=True), teach(toy)
+    assert quick.claims[0].measured == "1,500  297" and "A quick run takes" in quick.html
+    assert full.claims[0].measured == "3  1" and "note" not in kinds(full)
+    assert "train, test = cr.data.digits()" in quick.program and "train, test = cr.data.mnist()" in full.program
+
+
 def test_without_matplotlib_it_is_said_first(script: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     toy = script('\ndef run(lab: Lab) -> None:\n    raise AssertionError("it ran")\n')
     find = importlib.util.find_spec

@@ -44,6 +44,11 @@ __all__ = ["ClaimError", "Lab"]
 
 T = TypeVar("T")
 
+_QUICK = (
+    "A quick run takes the 8 x 8 digits that come with chainrule, so the numbers differ from those of a full one.",
+    "빠른 실행(`--quick`)이라 chainrule에 들어 있는 8 × 8 숫자 그림을 씁니다. 따라서 수치가 전체 실행과 다릅니다.",
+)
+
 _NO_MNIST = (
     "MNIST was not found, so the 8 x 8 digits that come with chainrule stand in, and the numbers differ from those of the "
     "slides. `--data-dir` names the folder that holds MNIST.",
@@ -219,16 +224,20 @@ class Lab:
         """A size: of the full run, or of a quick one. A page shows it as the number that was used."""
         return quick if self.quick else full
 
-    def pictures(self) -> tuple[data.Examples, data.Examples]:
+    def pictures(self, quick_digits: bool = False) -> tuple[data.Examples, data.Examples]:
         """Pictures to train with and to test with: MNIST where it is found, else the 8 x 8 digits, and a note that says so.
 
         MNIST is looked for in --data-dir, in CHAINRULE_DATA and in the cache; nothing is downloaded. Of the digits the
-        last 297 are for testing.
+        last 297 are for testing. With ``quick_digits`` a quick run takes the digits in any case: for claims that want more
+        of MNIST than it has time for.
         """
+        digits = quick_digits and self.quick
         try:
-            examples = data.mnist(self._data_dir, download=False)
+            examples = None if digits else data.mnist(self._data_dir, download=False)
         except DataError:
-            self.note(*_NO_MNIST)
+            examples = None
+        if examples is None:
+            self.note(*(_QUICK if digits else _NO_MNIST))
             self._pictures = "cr.data.digits().take(range(1500)), cr.data.digits().take(range(1500, 1797))"
             return data.digits().take(range(1500)), data.digits().take(range(1500, 1797))
         folder = "" if self._data_dir is None else repr(str(self._data_dir))
