@@ -24,7 +24,7 @@ from chainrule.train.feed import Feed, WeightedRows
 if TYPE_CHECKING:
     from chainrule.train.trainer import Trainer
 
-__all__ = ["SECONDS_TO_COMPILE", "CompiledSteps", "row_weights", "tell_eager", "why_eager"]
+__all__ = ["SECONDS_TO_COMPILE", "CompiledSteps", "reason_of", "row_weights", "tell_eager", "why_eager"]
 
 Array = np.ndarray[Any, Any]
 
@@ -210,11 +210,14 @@ def _arrays_of(feed: Feed) -> tuple[tuple[Array, ...], Array | None, Array | Non
     return tuple(dataset.arrays), weights, lookup
 
 
+def reason_of(problem: ChainruleError) -> str:
+    """Why something is not compiled, in a line: what was asked of a traced number, or what no back end has."""
+    return (problem.received if isinstance(problem, GraphError) else str(problem)).splitlines()[0]
+
+
 def tell_eager(problem: ChainruleError) -> str:
     """Say once a run that it is not compiled, and where that comes from; returns the reason."""
-    lines = str(problem).splitlines()
-    where = next((line.strip() for line in lines if line.strip().startswith("at:")), "")
-    first = problem.received.splitlines()[0] if isinstance(problem, GraphError) else lines[0]
-    reason = f"{first} {where}".rstrip()
+    where = next((line.strip() for line in str(problem).splitlines() if line.strip().startswith("at:")), "")
+    reason = f"{reason_of(problem)} {where}".rstrip()
     warnings.warn(f"fit runs step by step, not compiled: {reason}", UserWarning, stacklevel=4)
     return reason

@@ -12,7 +12,7 @@ from chainrule.core.modes import local
 from chainrule.nn.module import Module
 from chainrule.tensor import Tensor
 from chainrule.train.callbacks import BatchResult
-from chainrule.train.compiled import SECONDS_TO_COMPILE, row_weights
+from chainrule.train.compiled import SECONDS_TO_COMPILE, reason_of, row_weights
 
 if TYPE_CHECKING:
     from chainrule.train.trainer import Trainer
@@ -68,7 +68,7 @@ class Evaluation:
                 predictions, loss = self._measured(inputs, targets, v)
                 return BatchResult(inputs, targets, weights, predictions, loss)
             except (GradientError, GraphError) as problem:
-                self.not_compiled = str(problem).splitlines()[0]
+                self.not_compiled = reason_of(problem)
         predictions = trainer.model(*inputs)
         return BatchResult(inputs, targets, weights, predictions, trainer.objective(predictions, targets, weights))
 
@@ -78,7 +78,7 @@ class Evaluation:
             try:
                 return self._outputs(inputs)
             except (GradientError, GraphError) as problem:
-                self.not_compiled = str(problem).splitlines()[0]
+                self.not_compiled = reason_of(problem)
         return self.trainer.model(*inputs)
 
     def _is_full(self, inputs: tuple[Tensor, ...]) -> bool:
