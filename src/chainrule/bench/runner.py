@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,8 +58,6 @@ def run(
     ``quick`` takes less data, fewer steps and one repetition: the numbers are a first impression.
     """
     results = Results(quick=quick)
-    # As pip does when it installs: a start from a checkout is no slower than that of other packages.
-    compileall.compile_dir(Path(chainrule.__file__).parent, quiet=2)
     present = []
     for peer in systems:
         reason = missing(peer)
@@ -68,6 +67,7 @@ def run(
         else:
             present.append(peer)
     with tempfile.TemporaryDirectory(prefix="chainrule-bench-") as folder:
+        _copy_package(Path(folder))
         for workload in workloads:
             bench = Bench(Path(folder), workload.hurried() if quick else workload, quick, data_dir, say)
             if bench.note and bench.note not in results.notes:
@@ -202,7 +202,7 @@ class Bench:
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_TIMEOUT,
-                env=environment(case.threads, cache or str(shared), fresh=cache is not None),
+                env=environment(case.threads, cache or str(shared), cache is not None, self.folder / "package"),
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise CaseError(f"took longer than {_TIMEOUT:.0f} s") from None
@@ -246,14 +246,24 @@ def judge(bound: Bound | None, scores: Sequence[float]) -> tuple[float | None, b
     return (outside or list(scores))[0], not outside
 
 
-def environment(threads: int, cache: str, fresh: bool = False) -> dict[str, str]:
+def _copy_package(folder: Path) -> None:
+    """chainrule with its bytecode, as pip installs it: a start from a checkout is no slower than that of other packages."""
+    package = folder / "package"
+    shutil.copytree(
+        Path(chainrule.__file__).parent, package / "chainrule", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    compileall.compile_dir(package, quiet=2)
+
+
+def environment(threads: int, cache: str, fresh: bool = False, package: Path | None = None) -> dict[str, str]:
     """The variables of a case's process: the number of threads for every library that asks, and where caches lie.
 
-    ``fresh``: JAX keeps what it compiles, which it does not by default, as chainrule does.
+    ``fresh``: JAX keeps what it compiles, which it does not by default, as chainrule does. ``package``: the folder that
+    chainrule is imported from, if not the one that is running now.
     """
     several = "true" if threads > 1 else "false"
     found = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        **os.environ,
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={several} intra_op_parallelism_threads={threads}",
         "JAX_PLATFORMS": "cpu",
@@ -262,7 +272,9 @@ def environment(threads: int, cache: str, fresh: bool = False) -> dict[str, str]
         "KERAS_HOME": cache,
         "CHAINRULE_CACHE_DIR": cache,
         # The same chainrule that is running now, installed or not.
-        "PYTHONPATH": os.pathsep.join([str(Path(chainrule.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(package or Path(chainrule.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        ),
     }
     if fresh:
         found |= {
