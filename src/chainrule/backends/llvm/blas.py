@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Blas", "find_blas"]
+__all__ = ["Blas", "find_blas", "product_call"]
 
 #: How libraries spell their symbols: NumPy's own OpenBLAS with 64-bit sizes, others with 64 bits, plain ones.
 _SPELLINGS = (
@@ -51,3 +51,19 @@ def find_blas() -> Blas | None:
             single, double = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (sgemm, dgemm))
             return Blas(entry["filepath"], single, double, integer, getter, setter)
     return None
+
+
+def product_call(
+    function: str, integer: str, kind: str, transposes: tuple[bool, bool], sizes: tuple[Any, Any, Any], alpha: str,
+    a: tuple[str, Any], b: tuple[str, Any], beta: str, out: tuple[str, Any],
+) -> str:  # fmt: skip
+    """LLVM's line for ``out = alpha * a @ b + beta * out``, row by row.
+
+    Args:
+        integer, kind: the types of sizes and numbers. sizes: rows, columns, inner. a, b, out: pointer and length of a row.
+    """
+    numbers = [f"{integer} {size}" for size in sizes]
+    factors = [f"ptr {a[0]}, {integer} {a[1]}", f"ptr {b[0]}, {integer} {b[1]}"]
+    flags = [f"i32 {112 if transposed else 111}" for transposed in transposes]
+    result = f"{kind} {beta}, ptr {out[0]}, {integer} {out[1]}"
+    return f"call void {function}({', '.join(['i32 101', *flags, *numbers, f'{kind} {alpha}', *factors, result])})"

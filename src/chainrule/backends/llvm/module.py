@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.backends.llvm.blas import Blas
+from chainrule.backends.llvm.blas import Blas, product_call
 from chainrule.backends.llvm.collapse import collapse
 from chainrule.backends.llvm.loops import LoopFunction
 from chainrule.backends.llvm.parallel import BARRIER, Phases, ranges, shards
@@ -237,12 +237,9 @@ class _Emitter:
         if isinstance(kernel, Nonzeros):
             self._nonzeros(kernel)
             return
-        where: dict[str, str] = {}
 
         def place(buffer: Buffer) -> str:
-            pointer = self._at(self.plan.where[buffer], buffer)
-            where[pointer] = pointer
-            return pointer
+            return self._at(self.plan.where[buffer], buffer)
 
         parts = shards(kernel)
         # Small programs are unrolled as a whole. Elsewhere a kernel gets its number of rounds as an argument, so that
@@ -312,13 +309,11 @@ class _Emitter:
                     self._shifted(lines, p, dtype.itemsize * (skip + sum(i * s for i, s in zip(place, steps, strict=True))))
                     for p, skip, steps in zip((out, a, b), (skip_out, skip_a, skip_b), kernel.steps, strict=True)
                 ]  # fmt: skip
-                arguments = [
-                    "i32 101", f"i32 {112 if kernel.transpose_a else 111}", f"i32 {112 if kernel.transpose_b else 111}",
-                    f"{whole} {rows}", f"{whole} {columns}", f"{whole} {k}", f"{kind} {alpha}", f"ptr {moved[1]}",
-                    f"{whole} {lead_a}", f"ptr {moved[2]}", f"{whole} {lead_b}", f"{kind} {beta}", f"ptr {moved[0]}",
-                    f"{whole} {n}",
-                ]  # fmt: skip
-                lines.append(f"  call void {function}({', '.join(arguments)})")
+                call = product_call(
+                    function, whole, kind, (kernel.transpose_a, kernel.transpose_b), (rows, columns, k), alpha,
+                    (moved[1], lead_a), (moved[2], lead_b), beta, (moved[0], n),
+                )  # fmt: skip
+                lines.append(f"  {call}")
             if parts == 1:
                 self.body += lines
             else:

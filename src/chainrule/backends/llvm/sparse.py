@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from chainrule.backends.llvm.blas import product_call
 from chainrule.backends.llvm.scalars import literal
 from chainrule.backends.llvm.vectors import BITS, FLOATS, LANES, STEPS, WHOLE, WHOLES, Part, Vectors
 from chainrule.backends.llvm.writer import WIDE
@@ -182,17 +183,14 @@ class _Product(Vectors):
         return number if integer == "i64" else self.set(f"trunc i64 {number} to {integer}")
 
     def blas(
-        self, kernel: ProductKernel, integer: str, sizes: tuple[Any, Any, Any], a: str, lead_a: int, b: str, lead_b: int,
-        out: str, lead: int,
+        self, kernel: ProductKernel, integer: str, sizes: tuple[Any, Any, Any], a: tuple[str, int], b: tuple[str, int],
+        out: tuple[str, int],
     ) -> None:  # fmt: skip
         """The dense product."""
         adds = kernel.start is not None
-        self.do(
-            f"call void %blas(i32 101, i32 {112 if kernel.transpose_a else 111}, i32 {112 if kernel.transpose_b else 111}, "
-            + "".join(f"{integer} {size}, " for size in sizes)
-            + f"float {'%alpha' if adds else literal(1, float32)}, ptr {a}, {integer} {lead_a}, ptr {b}, {integer} {lead_b}, "
-            + f"float {literal(int(adds), float32)}, ptr {out}, {integer} {lead})"
-        )
+        alpha, beta = "%alpha" if adds else literal(1, float32), literal(int(adds), float32)
+        transposes = kernel.transpose_a, kernel.transpose_b
+        self.do(product_call("%blas", integer, "float", transposes, sizes, alpha, a, b, beta, out))
 
     def panels(self, outputs: int, body: Callable[[str, int], None]) -> None:
         """``body(first output, number of outputs)`` for each panel's width."""
@@ -269,17 +267,8 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], inte
     def dense() -> None:
         rows = w.size(w.set("sub i64 %to, %from"), integer)
         out, x = w.at("float", "%out", ("%from", outputs)), w.at("float", "%x", ("%from", inputs))
-        w.blas(
-            kernel,
-            integer,
-            (rows, outputs, inputs),
-            x,
-            inputs,
-            "%w",
-            inputs if kernel.transpose_b else outputs,
-            out,
-            outputs,
-        )
+        weights = "%w", inputs if kernel.transpose_b else outputs
+        w.blas(kernel, integer, (rows, outputs, inputs), (x, inputs), weights, (out, outputs))
 
     def sparse() -> None:
         size = w.set(f"mul i64 {w.set('sub i64 %to, %from')}, {4 * outputs}")
@@ -353,9 +342,9 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
         out, x = w.at("float", "%out", (first, 1 if by_outputs else outputs)), w.at("float", "%x", (first, 1))
         some = w.size(w.set(f"sub i64 {end}, {first}"), integer)
         if by_outputs:
-            w.blas(kernel, integer, (outputs, some, w.rows), "%g", outputs, x, inputs, out, inputs)
+            w.blas(kernel, integer, (outputs, some, w.rows), ("%g", outputs), (x, inputs), (out, inputs))
         else:
-            w.blas(kernel, integer, (some, outputs, w.rows), x, inputs, "%g", outputs, out, outputs)
+            w.blas(kernel, integer, (some, outputs, w.rows), (x, inputs), ("%g", outputs), (out, outputs))
 
     def sparse() -> None:
         w.panels(outputs, lambda j, width: w.loop("%from", "%to", lambda b: gather(j, width, b)))
