@@ -34,6 +34,46 @@ _MORE = ", ptr %blas, float %alpha"
 Function = tuple[str, str]
 
 
+class _Lists(Vectors):
+    """A writer that knows where the lists of a matrix are."""
+
+    def __init__(self, lists: Nonzeros, declare: Callable[[str], None]) -> None:
+        super().__init__(declare)
+        self.lists = lists
+        self.rows, self.inputs = lists.rows, lists.columns
+
+    def start_at(self, i: str, *b: tuple[Any, Any]) -> str:
+        """The address of where block b of row i starts; that of the block behind the last holds the list's length."""
+        return self.at("i32", "%starts", (i, self.lists.blocks + 1), *b)
+
+    def start(self, i: str, b: Any, more: int = 0) -> str:
+        """Where block ``b + more`` of row i starts in the row's list."""
+        return self.set(f"zext i32 {self.set(f'load i32, ptr {self.start_at(i, (b, 1), (more, 1))}, align 4')} to i64")
+
+    def entry(self, row: str, n: str, more: int = 0) -> tuple[str, str]:
+        """Column and value of entry ``n + more`` of the row whose list begins at ``row``."""
+        place = self.load("i32", "%places", (row, 1), (n, 1), (more, 1))
+        return self.set(f"zext i32 {place} to i64"), self.load("float", "%values", (row, 1), (n, 1), (more, 1))
+
+    def inputs_of(self, b: str) -> tuple[str, str]:
+        """The first input of a block, and its end."""
+        first = self.set(f"mul i64 {b}, {BLOCK}")
+        return first, self.umin(self.sum((first, 1), (BLOCK, 1)), str(self.inputs))
+
+    def choose(self, dense: Callable[[], None], sparse: Callable[[], None]) -> None:
+        """The BLAS where half of the numbers or more are not zero."""
+        total = self.slot("i64")
+        self.do(f"store i64 0, ptr {total}")
+
+        def add(i: str) -> None:
+            before = self.set(f"load i64, ptr {total}")
+            self.do(f"store i64 {self.sum((before, 1), (self.start(i, self.lists.blocks), 1))}, ptr {total}")
+
+        self.loop("0", str(self.rows), add)
+        many = self.set(f"icmp uge i64 {self.set(f'load i64, ptr {total}')}, {self.rows * self.inputs // 2}")
+        self.when(many, dense, sparse)
+
+
 def nonzeros_function(
     kernel: Nonzeros, declare: Callable[[str], None], compress: bool, maker: str = "", names: Sequence[str] = ()
 ) -> Function:
@@ -44,7 +84,7 @@ def nonzeros_function(
     where it writes. Without it the rows stand in ``x``. A row that was made is kept in ``x`` if half of its numbers or more
     are not zero.
     """
-    w = Vectors(declare)
+    w = _Lists(kernel, declare)
     count, blocks, room = kernel.columns, kernel.blocks, kernel.room
     listed = w.slot("i64")
     made = w.slot(f"[{count} x float], align 64") if maker else ""
@@ -57,16 +97,16 @@ def nonzeros_function(
         numbers = made or w.at("float", "%x", (i, count))
         w.loop("0", str(blocks), lambda b: block(i, b, numbers))
         n = w.set(f"load i64, ptr {listed}")
-        w.do(f"store i32 {w.set(f'trunc i64 {n} to i32')}, ptr {w.at('i32', '%starts', (i, blocks + 1), (blocks, 1))}")
+        w.do(f"store i32 {w.set(f'trunc i64 {n} to i32')}, ptr {w.start_at(i, (blocks, 1))}")
         if made:
             many = w.set(f"icmp uge i64 {n}, {count // 2}")
             w.when(many, lambda: w.copy(w.at("float", "%x", (i, count)), made, 4 * count))
 
     def block(i: str, b: str, numbers: str) -> None:
         start = w.set(f"trunc i64 {w.set(f'load i64, ptr {listed}')} to i32")
-        w.do(f"store i32 {start}, ptr {w.at('i32', '%starts', (i, blocks + 1), (b, 1))}")
-        first = w.set(f"mul i64 {b}, {BLOCK}")
-        w.loop(first, w.umin(w.sum((first, 1), (BLOCK, 1)), str(count)), lambda k: chunk(i, k, numbers), LANES)
+        w.do(f"store i32 {start}, ptr {w.start_at(i, (b, 1))}")
+        first, end = w.inputs_of(b)
+        w.loop(first, end, lambda k: chunk(i, k, numbers), LANES)
         # A zero makes the number even: lists are read in pairs.
         n = w.set(f"load i64, ptr {listed}")
         place = w.set(f"trunc i64 {first} to i32")
@@ -130,19 +170,20 @@ def _parameters(*pointers: str, more: str = "") -> str:
 
 def fill_function(kernel: Nonzeros, declare: Callable[[str], None]) -> Function:
     """Rows ``from`` to ``to`` of ``x`` where the BLAS will want them: those that were not kept are made from their lists."""
-    w = _Product(kernel, declare)
-    count, blocks, room = kernel.columns, kernel.blocks, kernel.room
+    w = _Lists(kernel, declare)
+    count = kernel.columns
 
     def row(i: str) -> None:
-        n = w.set(f"zext i32 {w.load('i32', '%starts', (i, blocks + 1), (blocks, 1))} to i64")
+        n = w.start(i, kernel.blocks)
         w.when(w.set(f"icmp ult i64 {n}, {count // 2}"), lambda: make(i, n))
 
     def make(i: str, n: str) -> None:
         w.clear(w.at("float", "%x", (i, count)), str(4 * count))
 
+        row = w.set(f"mul i64 {i}, {kernel.room}")
+
         def one(number: str) -> None:
-            place = w.set(f"zext i32 {w.load('i32', '%places', (i, room), (number, 1))} to i64")
-            value = w.load("float", "%values", (i, room), (number, 1))
+            place, value = w.entry(row, number)
             w.when(
                 w.set(f"fcmp une float {value}, 0.0"),
                 lambda: w.do(f"store float {value}, ptr {w.at('float', '%x', (i, count), (place, 1))}"),
@@ -154,29 +195,13 @@ def fill_function(kernel: Nonzeros, declare: Callable[[str], None]) -> Function:
     return _parameters("%x", *_LISTS), w.body()
 
 
-class _Product(Vectors):
-    """What both directions share: the choice between lists and BLAS, and the walk over panels."""
+class _Product(_Lists):
+    """What both directions share: the dense product, and the walk over panels."""
 
     def __init__(self, lists: Nonzeros | None, declare: Callable[[str], None]) -> None:
-        super().__init__(declare)
         assert lists is not None
-        self.lists = lists
-        self.rows, self.inputs = self.lists.rows, self.lists.columns
+        super().__init__(lists, declare)
         self.panel = self.slot(f"[{BLOCK * _WIDTH} x float], align 64")
-
-    def choose(self, dense: Callable[[], None], sparse: Callable[[], None]) -> None:
-        """The BLAS where half of the numbers or more are not zero."""
-        blocks = self.lists.blocks
-        total = self.slot("i64")
-        self.do(f"store i64 0, ptr {total}")
-
-        def add(i: str) -> None:
-            count = self.set(f"zext i32 {self.load('i32', '%starts', (i, blocks + 1), (blocks, 1))} to i64")
-            self.do(f"store i64 {self.sum((self.set(f'load i64, ptr {total}'), 1), (count, 1))}, ptr {total}")
-
-        self.loop("0", str(self.rows), add)
-        many = self.set(f"icmp uge i64 {self.set(f'load i64, ptr {total}')}, {self.rows * self.inputs // 2}")
-        self.when(many, dense, sparse)
 
     def size(self, number: str, integer: str) -> str:
         """A size as the BLAS takes it."""
@@ -200,31 +225,19 @@ class _Product(Vectors):
         if rest:
             body(str(whole * _WIDTH), rest)
 
-    def inputs_of(self, b: str) -> tuple[str, str]:
-        """The first input of a block, and its end."""
-        first = self.set(f"mul i64 {b}, {BLOCK}")
-        return first, self.umin(self.sum((first, 1), (BLOCK, 1)), str(self.inputs))
-
     def in_panel(self, k: str, first: str, *terms: tuple[Any, Any]) -> str:
         """The address of input k's numbers in a panel that begins with input ``first``."""
         return self.at("float", self.panel, (k, _WIDTH), (first, -_WIDTH), *terms)
 
     def listed(self, i: str, b: str, body: Callable[[list[tuple[str, str]]], None]) -> None:
         """``body([(input, value), (input, value)])`` for all that is not zero in block b of row i, two at a time."""
-        blocks, room = self.lists.blocks, self.lists.room
-        start, end = (
-            self.set(f"zext i32 {self.load('i32', '%starts', (i, blocks + 1), (b, 1), (more, 1))} to i64") for more in (0, 1)
-        )  # fmt: skip
-        row = self.set(f"mul i64 {i}, {room}")
+        start, end = self.start(i, b), self.start(i, b, more=1)
+        row = self.set(f"mul i64 {i}, {self.lists.room}")
 
         def pair(n: str) -> None:
-            body([self._one(row, n, more) for more in (0, 1)])
+            body([self.entry(row, n, more) for more in (0, 1)])
 
         self.loop(start, end, pair, 2)
-
-    def _one(self, row: str, n: str, more: int) -> tuple[str, str]:
-        place = self.load("i32", "%places", (row, 1), (n, 1), (more, 1))
-        return self.set(f"zext i32 {place} to i64"), self.load("float", "%values", (row, 1), (n, 1), (more, 1))
 
 
 def _pack() -> str:
