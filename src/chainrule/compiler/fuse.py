@@ -72,18 +72,14 @@ class _Conflict(Exception):
     """A value that is not ready where it would be needed."""
 
 
-def fuse(program: Program, by_loops: Callable[[int, int, int], bool] | None = None) -> Schedule:
-    """The schedule of a program.
-
-    Args:
-        by_loops: whether a product of (rows, columns, inner) is done by loops of our own rather than by a BLAS.
-    """
-    return _Fuser(program, by_loops or is_small_product).run()
+def fuse(program: Program) -> Schedule:
+    """The schedule of a program."""
+    return _Fuser(program).run()
 
 
 class _Fuser:
-    def __init__(self, program: Program, by_loops: Callable[[int, int, int], bool]) -> None:
-        self.program, self.by_loops = program, by_loops
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self.schedule = Schedule(program)
         self.steps: list[_Group | Kernel] = []
         #: The step that fills a node's buffer; -1 for what is there from the start.
@@ -344,7 +340,7 @@ class _Fuser:
         a = node.inputs[1 if isinstance(op, MatMulAdd) else 0].aval
         *batch, rows, columns = node.aval.shape
         inner = a.shape[-2 if op.transpose_a else -1]
-        return self.by_loops(rows, columns, inner) or 0 in (rows, columns, inner, *batch) or not node.aval.floating
+        return is_small_product(rows, columns, inner) or 0 in (rows, columns, inner, *batch) or not node.aval.floating
 
     def _product_by_loops(
         self, node: Node, a: Node, b: Node, ta: bool, tb: bool, shape: tuple[int, ...], inner: int,

@@ -44,5 +44,6 @@ class Data:
 
 
 def _worth_looking(data: Aval, out: Aval) -> bool:
-    """Many numbers, each met by several others."""
-    return data.dtype == float32 and data.size >= 1 << 12 and data.size * min(out.shape) >= 1 << 18
+    """Long rows of many numbers, each met by several others."""
+    many = data.size >= 1 << 12 and data.size * min(out.shape) >= 1 << 18
+    return data.dtype == float32 and data.shape[1] >= 64 and many

@@ -1,7 +1,7 @@
 """Products with data that holds many zeros: pictures, one-hot columns, counts of words.
 
 ``Nonzeros`` lists the numbers of each row that are not zero; a product with that data then goes through the lists instead of
-through all numbers. Whether it pays is seen when it runs: data with few zeros goes to the BLAS.
+through all numbers. Whether it pays is seen when it runs: data with few zeros meets the weights in dense tiles.
 
 A panel of the weights, ``BLOCK`` inputs by ``_WIDTH`` outputs, is what a core's first cache holds. Forward,
 each panel is laid out input by input and meets all rows before the next one comes; backward, a panel of the gradient is
@@ -14,21 +14,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from chainrule.backends.llvm.blas import product_call
-from chainrule.backends.llvm.scalars import literal
+from chainrule.backends.llvm.products import pack_square
 from chainrule.backends.llvm.vectors import BITS, FLOATS, LANES, STEPS, WHOLE, WHOLES, Part, Vectors
 from chainrule.backends.llvm.writer import WIDE
 from chainrule.compiler.kernel import BLOCK, Nonzeros, ProductKernel
-from chainrule.core.aval import float32
 
 __all__ = ["backward_function", "fill_function", "forward_function", "nonzeros_function"]
 
 #: Outputs in a panel: four vectors.
 _WIDTH = 4 * LANES
 
+#: Rows that are searched before data counts as full, and the length of the lists of those that are not searched then.
+_TRIED, _MANY = 8, 1 << 30
+
 #: Parameters that several functions have.
 _LISTS = ("%places", "%values", "%starts")
-_MORE = ", ptr %blas, float %alpha"
+_ALPHA = ", float %alpha"
 
 #: A function's parameters, and its text.
 Function = tuple[str, str]
@@ -61,7 +62,7 @@ class _Lists(Vectors):
         return first, self.umin(self.sum((first, 1), (BLOCK, 1)), str(self.inputs))
 
     def choose(self, dense: Callable[[], None], sparse: Callable[[], None]) -> None:
-        """The BLAS where half of the numbers or more are not zero."""
+        """The dense way where half of the numbers or more are not zero."""
         total = self.slot("i64")
         self.do(f"store i64 0, ptr {total}")
 
@@ -82,21 +83,35 @@ def nonzeros_function(
     ``compress``: whether the processor moves chosen lanes together by one instruction; LLVM's substitute for it is slow, or
     fails. ``maker`` is the function that makes a row; ``names`` are its pointers, which become parameters here but for ``%row``,
     where it writes. Without it the rows stand in ``x``. A row that was made is kept in ``x`` if half of its numbers or more
-    are not zero.
+    are not zero. Once the rows before were like that, those that follow are not searched: ``_MANY`` says so.
     """
     w = _Lists(kernel, declare)
     count, blocks, room = kernel.columns, kernel.blocks, kernel.room
-    listed = w.slot("i64")
+    listed, found = w.slot("i64"), w.slot("i64")
     made = w.slot(f"[{count} x float], align 64") if maker else ""
 
     def row(i: str) -> None:
-        w.do(f"store i64 0, ptr {listed}")
+        so_far, gone = w.set(f"load i64, ptr {found}"), w.sum((i, 1), ("%from", -1))
+        many = w.set(f"icmp uge i64 {so_far}, {w.sum((gone, count // 2))}")
+        enough = w.set(f"icmp uge i64 {gone}, {_TRIED}")
+        w.when(w.set(f"and i1 {many}, {enough}"), lambda: leave(i), lambda: search(i))
+
+    def leave(i: str) -> None:
+        make(i, w.at("float", "%x", (i, count)))
+        w.do(f"store i32 {_MANY}, ptr {w.start_at(i, (blocks, 1))}")
+
+    def make(i: str, target: str) -> None:
         if made:
-            arguments = ", ".join(f"ptr {made if name == '%row' else name}" for name in names)
+            arguments = ", ".join(f"ptr {target if name == '%row' else name}" for name in names)
             w.do(f"call void @{maker}({arguments}, i64 {i}, i64 {w.sum((i, 1), (1, 1))})")
+
+    def search(i: str) -> None:
+        w.do(f"store i64 0, ptr {listed}")
+        make(i, made)
         numbers = made or w.at("float", "%x", (i, count))
         w.loop("0", str(blocks), lambda b: block(i, b, numbers))
         n = w.set(f"load i64, ptr {listed}")
+        w.do(f"store i64 {w.sum((w.set(f'load i64, ptr {found}'), 1), (n, 1))}, ptr {found}")
         w.do(f"store i32 {w.set(f'trunc i64 {n} to i32')}, ptr {w.start_at(i, (blocks, 1))}")
         if made:
             many = w.set(f"icmp uge i64 {n}, {count // 2}")
@@ -160,6 +175,7 @@ def nonzeros_function(
 
         w.repeat(one)
 
+    w.do(f"store i64 0, ptr {found}")
     w.loop("%from", "%to", row)
     return _parameters("%x", *_LISTS, *(name for name in names if name != "%row")), w.body()
 
@@ -169,7 +185,7 @@ def _parameters(*pointers: str, more: str = "") -> str:
 
 
 def fill_function(kernel: Nonzeros, declare: Callable[[str], None]) -> Function:
-    """Rows ``from`` to ``to`` of ``x`` where the BLAS will want them: those that were not kept are made from their lists."""
+    """Rows ``from`` to ``to`` of ``x``, for the dense product: those that were not kept are made from their lists."""
     w = _Lists(kernel, declare)
     count = kernel.columns
 
@@ -203,19 +219,11 @@ class _Product(_Lists):
         super().__init__(lists, declare)
         self.panel = self.slot(f"[{BLOCK * _WIDTH} x float], align 64")
 
-    def size(self, number: str, integer: str) -> str:
-        """A size as the BLAS takes it."""
-        return number if integer == "i64" else self.set(f"trunc i64 {number} to {integer}")
-
-    def blas(
-        self, kernel: ProductKernel, integer: str, sizes: tuple[Any, Any, Any], a: tuple[str, int], b: tuple[str, int],
-        out: tuple[str, int],
-    ) -> None:  # fmt: skip
-        """The dense product."""
-        adds = kernel.start is not None
-        alpha, beta = "%alpha" if adds else literal(1, float32), literal(int(adds), float32)
-        transposes = kernel.transpose_a, kernel.transpose_b
-        self.do(product_call("%blas", integer, "float", transposes, sizes, alpha, a, b, beta, out))
+    def dense(self, function: tuple[str, int], a: str, b: str, rounds: int) -> None:
+        """The part of the dense product that ``from`` and ``to`` of so many rounds stand for, by its function."""
+        name, pieces = function
+        part = [self.set(f"udiv i64 {self.sum((end, pieces))}, {rounds}") for end in ("%from", "%to")]
+        self.do(f"call void @{name}(ptr %out, ptr {a}, ptr {b}, float %alpha, i64 {part[0]}, i64 {part[1]})")
 
     def panels(self, outputs: int, body: Callable[[str, int], None]) -> None:
         """``body(first output, number of outputs)`` for each panel's width."""
@@ -240,19 +248,9 @@ class _Product(_Lists):
         self.loop(start, end, pair, 2)
 
 
-def _pack() -> str:
-    """A square of 16 by 16 weights, transposed into a panel; of what lies outside there are copies and zeros."""
-    w = Vectors(lambda line: None)
-    lanes, last = w.below("%lanes"), w.set("sub i64 %rows, 1")
-    rows = [w.take(w.at("float", "%from", (w.umin(str(r), last), "%step")), WHOLE, lanes) for r in range(LANES)]
-    for r, column in enumerate(w.transposed(rows)):
-        w.put(column, w.at("float", "%to", (r * _WIDTH, 1)))
-    return _internal("pack(ptr noalias %from, i64 %step, i64 %rows, i64 %lanes, ptr noalias %to)", w.body())
-
-
-def _unpack(adds: bool) -> str:
+def _unpack(adds: bool, declare: Callable[[str], None]) -> str:
     """A square of a panel, transposed to where it belongs; whole rows without a mask, which costs several stores."""
-    w = Vectors(lambda line: None)
+    w = Vectors(declare)
     columns = w.transposed([w.take(w.at("float", "%from", (r * _WIDTH, 1))) for r in range(LANES)])
 
     def write(lanes: str | None) -> None:
@@ -272,16 +270,10 @@ def _internal(head: str, body: str) -> str:
     return f"define internal void @{head} noinline nounwind {WIDE} {{\n{body}\n}}"
 
 
-def forward_function(kernel: ProductKernel, declare: Callable[[str], None], integer: str) -> Function:
-    """Rows ``from`` to ``to`` of ``out = x @ w``, or of ``x @ w.T``; ``integer`` is the type of the BLAS's sizes."""
+def forward_function(kernel: ProductKernel, declare: Callable[[str], None], dense: tuple[str, int]) -> Function:
+    """Rows ``from`` to ``to`` of ``out = x @ w``, or of ``x @ w.T``; ``dense`` are a function for it, and its rounds."""
     w = _Product(kernel.nonzeros, declare)
     outputs, inputs = kernel.columns, w.inputs
-
-    def dense() -> None:
-        rows = w.size(w.set("sub i64 %to, %from"), integer)
-        out, x = w.at("float", "%out", ("%from", outputs)), w.at("float", "%x", ("%from", inputs))
-        weights = "%w", inputs if kernel.transpose_b else outputs
-        w.blas(kernel, integer, (rows, outputs, inputs), (x, inputs), weights, (out, outputs))
 
     def sparse() -> None:
         size = w.set(f"mul i64 {w.set('sub i64 %to, %from')}, {4 * outputs}")
@@ -302,7 +294,8 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], inte
                     w.in_panel(k, first, (at, 1)),
                 )
                 rows = min(width - at, LANES)
-                w.do(f"call void @pack(ptr {weights}, i64 {inputs}, i64 {rows}, i64 {lanes}, ptr {target})")
+                sizes = f"i64 {rows}, i64 {lanes}, ptr {target}, i64 {_WIDTH}"
+                w.do(f"call void @pack_{LANES}_float(ptr {weights}, i64 {inputs}, {sizes})")
 
         def line(k: str) -> None:
             for part in Part.of(width):
@@ -310,7 +303,7 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], inte
                 w.put(numbers, w.in_panel(k, first, (part.at, 1)), part)
 
         if kernel.transpose_b:
-            declare(_pack())
+            declare(pack_square(declare, LANES))
             w.loop(first, end, square, LANES)
         else:
             w.loop(first, end, line)
@@ -335,11 +328,11 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], inte
             total = w.set(f"fadd {part.kind} {w.take(one, part)}, {w.take(other, part)}")
             w.put(total, target, part, part.lanes)
 
-    w.choose(dense, sparse)
-    return _parameters("%out", "%x", "%w", *_LISTS, more=_MORE), w.body()
+    w.choose(lambda: w.dense(dense, "%x", "%w", w.rows), sparse)
+    return _parameters("%out", "%x", "%w", *_LISTS, more=_ALPHA), w.body()
 
 
-def backward_function(kernel: ProductKernel, declare: Callable[[str], None], integer: str) -> Function:
+def backward_function(kernel: ProductKernel, declare: Callable[[str], None], dense: tuple[str, int]) -> Function:
     """Blocks ``from`` to ``to`` of the inputs of ``out = g.T @ x`` or ``x.T @ g``.
 
     Where the kernel has a start, it stands in ``out`` already, and ``alpha`` times the product is added.
@@ -348,16 +341,6 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
     inputs, adds = w.inputs, kernel.start is not None
     by_outputs = w.lists.x is kernel.b  # whether a row of the result is an output rather than an input
     outputs = kernel.rows if by_outputs else kernel.columns
-
-    def dense() -> None:
-        first = w.set(f"mul i64 %from, {BLOCK}")
-        end = w.umin(w.set(f"mul i64 %to, {BLOCK}"), str(inputs))
-        out, x = w.at("float", "%out", (first, 1 if by_outputs else outputs)), w.at("float", "%x", (first, 1))
-        some = w.size(w.set(f"sub i64 {end}, {first}"), integer)
-        if by_outputs:
-            w.blas(kernel, integer, (outputs, some, w.rows), ("%g", outputs), (x, inputs), (out, inputs))
-        else:
-            w.blas(kernel, integer, (some, outputs, w.rows), (x, inputs), ("%g", outputs), (out, outputs))
 
     def sparse() -> None:
         w.panels(outputs, lambda j, width: w.loop("%from", "%to", lambda b: gather(j, width, b)))
@@ -384,7 +367,7 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
         w.listed(i, b, add)
 
     def square(k: str, j: str, width: int, first: str, end: str) -> None:
-        declare(_unpack(adds))
+        declare(_unpack(adds, declare))
         lanes = w.set(f"sub i64 {end}, {k}")
         for at in range(0, width, LANES):
             panel, target = w.in_panel(k, first, (at, 1)), w.at("float", "%out", (j, inputs), (at * inputs, 1), (k, 1))
@@ -396,5 +379,6 @@ def backward_function(kernel: ProductKernel, declare: Callable[[str], None], int
             total = w.take(w.in_panel(k, first, (part.at, 1)), part)
             w.finish(adds, total, w.at("float", "%out", (k, outputs), (j, 1), (part.at, 1)), part, part.lanes)
 
-    w.choose(dense, sparse)
-    return _parameters("%out", "%x", "%g", *_LISTS, more=_MORE), w.body()
+    factors = ("%g", "%x") if by_outputs else ("%x", "%g")
+    w.choose(lambda: w.dense(dense, *factors, w.lists.blocks), sparse)
+    return _parameters("%out", "%x", "%g", *_LISTS, more=_ALPHA), w.body()

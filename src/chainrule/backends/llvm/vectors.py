@@ -8,10 +8,32 @@ from typing import Any
 
 from chainrule.backends.llvm.writer import Writer
 
-__all__ = ["BITS", "FLOATS", "LANES", "STEPS", "WHOLE", "WHOLES", "Part", "Vectors"]
+__all__ = ["BITS", "FLOATS", "LANES", "STEPS", "WHOLE", "WHOLES", "Part", "Processor", "Vectors"]
 
 #: Numbers in a vector.
 LANES = 16
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What the text of a program depends on: LLVM writes any vectors for any processor, but not equally well.
+
+    ``lanes`` are the float32 in a vector register; ``compress``: an instruction moves chosen lanes together.
+    """
+
+    lanes: int = LANES
+    registers: int = 32
+    compress: bool = True
+
+    @classmethod
+    def of(cls, has_feature: Callable[[str], bool]) -> Processor:
+        """By what LLVM calls its extensions."""
+        if has_feature("avx512f"):
+            return cls()
+        if has_feature("avx"):
+            return cls(8, 16, False)
+        return cls(4, 32 if has_feature("neon") else 16, False)
+
 
 FLOATS, BITS, WHOLES = f"<{LANES} x float>", f"<{LANES} x i1>", f"<{LANES} x i32>"
 STEPS = f"<{', '.join(f'i32 {i}' for i in range(LANES))}>"
@@ -29,10 +51,16 @@ class Part:
     at: int
     size: int
     used: int
+    number: str = "float"
 
     @property
     def kind(self) -> str:
-        return f"<{self.size} x float>"
+        return f"<{self.size} x {self.number}>"
+
+    @property
+    def name(self) -> str:
+        """As it stands in the names of LLVM's functions."""
+        return f"v{self.size}f{32 if self.number == 'float' else 64}"
 
     @property
     def lanes(self) -> str | None:
@@ -42,11 +70,12 @@ class Part:
         return f"<{', '.join(f'i1 {str(lane < self.used).lower()}' for lane in range(self.size))}>"
 
     @classmethod
-    def of(cls, width: int) -> list[Part]:
+    def of(cls, width: int, lanes: int = LANES, number: str = "float") -> list[Part]:
         """Whole vectors, and the smallest one that holds the rest."""
-        rest = width % LANES
-        parts = [cls(at, LANES, LANES) for at in range(0, width - rest, LANES)]
-        return parts + [cls(width - rest, 4 if rest <= 4 else 8 if rest <= 8 else LANES, rest)] * bool(rest)
+        rest = width % lanes
+        parts = [cls(at, lanes, lanes, number) for at in range(0, width - rest, lanes)]
+        size = next(n for n in (2, 4, 8, 16) if n >= rest and (n > 2 or number != "float"))
+        return parts + [cls(width - rest, size, rest, number)] * bool(rest)
 
 
 WHOLE = Part(0, LANES, LANES)
@@ -59,11 +88,7 @@ class Vectors(Writer):
         super().__init__()
         for line in _DECLARED:
             declare(line)
-        for n in (4, 8, 16):
-            kind, bits = f"<{n} x float>", f"<{n} x i1>"
-            declare(f"declare {kind} @llvm.masked.load.v{n}f32.p0(ptr, i32 immarg, {bits}, {kind})")
-            declare(f"declare void @llvm.masked.store.v{n}f32.p0({kind}, ptr, i32 immarg, {bits})")
-            declare(f"declare {kind} @llvm.fma.v{n}f32({kind}, {kind}, {kind})")
+        self._declare = declare
 
     def load(self, kind: str, base: str, *terms: tuple[Any, Any]) -> str:
         return self.set(f"load {kind}, ptr {self.at(kind, base, *terms)}, align 4")
@@ -77,6 +102,11 @@ class Vectors(Writer):
         """Zeros in so many bytes."""
         self.do(f"call void @llvm.memset.p0.i64(ptr {address}, i8 0, i64 {size}, i1 false)")
 
+    def prefetch(self, address: str, writes: int = 1) -> None:
+        """Fetch what is going to be needed; what is there no more is no error."""
+        self._declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.do(f"call void @llvm.prefetch.p0(ptr {address}, i32 {writes}, i32 3, i32 1)")
+
     def copy(self, target: str, source: str, size: Any) -> None:
         """So many bytes."""
         self.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
@@ -87,10 +117,11 @@ class Vectors(Writer):
         first = self.set(f"insertelement {vector} poison, {kind} {value}, i64 0")
         return self.set(f"shufflevector {vector} {first}, {vector} poison, <{size} x i32> zeroinitializer")
 
-    def below(self, count: str) -> str:
+    def below(self, count: str, size: int = LANES) -> str:
         """The lanes whose number is below a count."""
-        few = self.set(f"trunc i64 {self.umin(count, str(LANES))} to i32")
-        return self.set(f"icmp ult {WHOLES} {STEPS}, {self.splat('i32', few)}")
+        few = self.set(f"trunc i64 {self.umin(count, str(size))} to i32")
+        steps = f"<{', '.join(f'i32 {i}' for i in range(size))}>"
+        return self.set(f"icmp ult <{size} x i32> {steps}, {self.splat('i32', few, size)}")
 
     def umin(self, a: str, b: str) -> str:
         return self.set(f"call i64 @llvm.umin.i64(i64 {a}, i64 {b})")
@@ -99,9 +130,10 @@ class Vectors(Writer):
         """A vector; where ``lanes`` are given, only those, and zeros."""
         if lanes is None:
             return self.set(f"load {part.kind}, ptr {address}, align 4")
+        function, bits = f"@llvm.masked.load.{part.name}.p0", f"<{part.size} x i1>"
+        self._declare(f"declare {part.kind} {function}(ptr, i32 immarg, {bits}, {part.kind})")
         return self.set(
-            f"call {part.kind} @llvm.masked.load.v{part.size}f32.p0"
-            f"(ptr {address}, i32 4, <{part.size} x i1> {lanes}, {part.kind} zeroinitializer)"
+            f"call {part.kind} {function}(ptr {address}, i32 4, {bits} {lanes}, {part.kind} zeroinitializer)"
         )
 
     def put(self, value: str, address: str, part: Part = WHOLE, lanes: str | None = None) -> None:
@@ -109,31 +141,33 @@ class Vectors(Writer):
         if lanes is None:
             self.do(f"store {part.kind} {value}, ptr {address}, align 4")
         else:
-            self.do(
-                f"call void @llvm.masked.store.v{part.size}f32.p0"
-                f"({part.kind} {value}, ptr {address}, i32 4, <{part.size} x i1> {lanes})"
-            )
+            function, bits = f"@llvm.masked.store.{part.name}.p0", f"<{part.size} x i1>"
+            self._declare(f"declare void {function}({part.kind}, ptr, i32 immarg, {bits})")
+            self.do(f"call void {function}({part.kind} {value}, ptr {address}, i32 4, {bits} {lanes})")
 
     def fma(self, a: str, b: str, c: str, part: Part = WHOLE) -> str:
-        kind = part.kind
-        return self.set(f"call {kind} @llvm.fma.v{part.size}f32({kind} {a}, {kind} {b}, {kind} {c})")
+        kind, function = part.kind, f"@llvm.fma.{part.name}"
+        self._declare(f"declare {kind} {function}({kind}, {kind}, {kind})")
+        return self.set(f"call {kind} {function}({kind} {a}, {kind} {b}, {kind} {c})")
 
     def finish(self, adds: bool, total: str, address: str, part: Part, lanes: str | None) -> None:
         """Store a total, or add ``alpha`` times it to what is there."""
         if adds:
-            total = self.fma(self.splat("float", "%alpha", part.size), total, self.take(address, part, lanes), part)
+            total = self.fma(self.splat(part.number, "%alpha", part.size), total, self.take(address, part, lanes), part)
         self.put(total, address, part, lanes)
 
-    def transposed(self, rows: list[str]) -> list[str]:
-        """A square of 16 x 16 numbers: blocks of 8, 4, 2 and 1 change places across its diagonal."""
-        for d in (8, 4, 2, 1):
-            upper = ", ".join(f"i32 {lane if not lane & d else LANES + lane - d}" for lane in range(LANES))
-            lower = ", ".join(f"i32 {lane + d if not lane & d else LANES + lane}" for lane in range(LANES))
+    def transposed(self, rows: list[str], number: str = "float") -> list[str]:
+        """A square of n x n numbers: blocks of n / 2, ..., 2 and 1 change places across its diagonal."""
+        n = len(rows)
+        kind, d = f"<{n} x {number}>", n // 2
+        while d:
+            upper = ", ".join(f"i32 {lane if not lane & d else n + lane - d}" for lane in range(n))
+            lower = ", ".join(f"i32 {lane + d if not lane & d else n + lane}" for lane in range(n))
             new = list(rows)
-            for i in range(LANES):
+            for i in range(n):
                 if not i & d:
-                    pair = f"{FLOATS} {rows[i]}, {FLOATS} {rows[i + d]}"
-                    new[i] = self.set(f"shufflevector {pair}, <{LANES} x i32> <{upper}>")
-                    new[i + d] = self.set(f"shufflevector {pair}, <{LANES} x i32> <{lower}>")
-            rows = new
+                    pair = f"{kind} {rows[i]}, {kind} {rows[i + d]}"
+                    new[i] = self.set(f"shufflevector {pair}, <{n} x i32> <{upper}>")
+                    new[i + d] = self.set(f"shufflevector {pair}, <{n} x i32> <{lower}>")
+            rows, d = new, d // 2
         return rows

@@ -91,6 +91,26 @@ class Writer:
         self.do(f"br label %{head}{f', !llvm.loop !{vectors}' if vectors else ''}")
         self.begin(after)
 
+    def fold(
+        self, end: str, starts: list[tuple[str, str]], body: Callable[[str, list[str]], list[str]], step: int = 1
+    ) -> list[str]:
+        """``values = body(counter, values)`` from 0 to below ``end``, at least once; ``starts`` are (type, first value)."""
+        head, after = self.label(), self.label()
+        before, names = self.block, [f"%f{self._count}.{i}" for i in range(len(starts) + 1)]
+        counter, *values = names
+        self.do(f"br label %{head}")
+        self.begin(head)
+        place = len(self._lines)
+        results = body(counter, values)
+        following = self.set(f"add nuw nsw i64 {counter}, {step}")
+        self._lines[place:place] = [
+            f"  {name} = phi {kind} [ {start}, %{before} ], [ {result}, %{self.block} ]"
+            for name, (kind, start), result in zip(names, [("i64", "0"), *starts], [following, *results], strict=True)
+        ]
+        self.do(f"br i1 {self.set(f'icmp ult i64 {following}, {end}')}, label %{head}, label %{after}")
+        self.begin(after)
+        return results
+
     def repeat(self, body: Callable[[], str]) -> None:
         """Once, and again as long as what the body returns is true."""
         again, after = self.label(), self.label()
