@@ -12,6 +12,8 @@ __all__ = ["Location", "Plan", "plan"]
 
 #: Buffers start at multiples of this many bytes: a cache line, and the widest vector.
 ALIGNMENT = 64
+#: Bytes of a small buffer, and of all of them.
+_SMALL, _MOST = 1 << 18, 1 << 21
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,12 @@ class Plan:
         return "\n".join([*lines, f"arena of {self.arena_bytes} bytes"])
 
 
-def plan(schedule: Schedule) -> Plan:
+def plan(schedule: Schedule, for_threads: bool = False) -> Plan:
     """Give every buffer of the schedule a place.
 
     The new value of a cell is written over the old one where no kernel needs the old one any more; buffers whose
-    lifetimes do not overlap share the arena.
+    lifetimes do not overlap share the arena. ``for_threads``: small ones do not, since whoever writes where another one
+    reads must wait.
     """
     made = Plan(schedule)
     program, buffers = schedule.program, schedule.buffers
@@ -80,7 +83,7 @@ def plan(schedule: Schedule) -> Plan:
             late.append((buffer, target))
     for buffer, _ in late:
         last[buffer] = len(schedule.kernels)
-    _fill_arena(made, first, last)
+    _fill_arena(made, first, last, for_threads)
     _copy_late(made, late)
     return made
 
@@ -125,18 +128,24 @@ def _in_place(kernels: list[Kernel], new: Buffer, old: Buffer, first: dict[Buffe
     return True
 
 
-def _fill_arena(made: Plan, first: dict[Buffer, int], last: dict[Buffer, int]) -> None:
+def _fill_arena(made: Plan, first: dict[Buffer, int], last: dict[Buffer, int], for_threads: bool) -> None:
     """First fit, in the order in which buffers are first written."""
     placed: list[tuple[int, int, int]] = []  # (start, end, last use)
-    for buffer in sorted((b for b in first if b not in made.where), key=lambda b: first[b]):
-        size = -(-max(buffer.aval.size * buffer.aval.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
+    sizes = {
+        b: -(-max(b.aval.size * b.aval.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
+        for b in first
+        if b not in made.where
+    }
+    small = {b for b, size in sizes.items() if size <= _SMALL}
+    apart = small if for_threads and sum(sizes[b] for b in small) <= _MOST else set()
+    for buffer, size in sorted(sizes.items(), key=lambda item: first[item[0]]):
         placed = [p for p in placed if p[2] >= first[buffer]]
         offset = 0
         for start, end, _ in sorted(placed):
             if start - offset >= size:
                 break
             offset = max(offset, end)
-        placed.append((offset, offset + size, last[buffer]))
+        placed.append((offset, offset + size, len(made.schedule.kernels) if buffer in apart else last[buffer]))
         made.where[buffer] = Location("arena", 0, offset)
         made.arena_bytes = max(made.arena_bytes, offset + size)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from chainrule.compiler.kernel import Apply, Draw, Expr, Linear, Load, LoopKernel, Place, Position, Reduce, Store
 
-__all__ = ["collapse"]
+__all__ = ["Relooped", "collapse"]
 
 
 def collapse(kernel: LoopKernel) -> LoopKernel:
@@ -57,35 +58,39 @@ def collapse(kernel: LoopKernel) -> LoopKernel:
         groups.append([d])
     if groups == [[d] for d in range(len(kernel.dims))]:
         return kernel
-    return _Regrouped(kernel, groups).kernel
+    dims = tuple(math.prod(kernel.dims[d] for d in group) for group in groups)
+    reduced = tuple(i for i, group in enumerate(groups) if group[0] in kernel.reduced)
+    loop = Relooped(dims, reduced, lambda steps: tuple(steps[group[-1]] for group in groups))
+    for s in kernel.body:
+        at, value = loop.linear(s.at), loop.expr(s.value)
+        if isinstance(s, Store):
+            loop.kernel.body.append(Store(s.buffer, at, value, s.add))
+        else:
+            loop.kernel.body.append(Reduce(s.kind, s.buffer, at, value, s.divide))
+    return loop.kernel
 
 
-class _Regrouped:
-    """A kernel rewritten over fewer loops; each expression is copied once."""
+class Relooped:
+    """A kernel over other loops, to be filled: ``steps`` makes the steps of a place; each expression is copied once."""
 
-    def __init__(self, kernel: LoopKernel, groups: list[list[int]]) -> None:
-        self.groups, self.made = groups, {}  # type: ignore[var-annotated]
-        dims = tuple(math.prod(kernel.dims[d] for d in group) for group in groups)
-        reduced = tuple(i for i, group in enumerate(groups) if group[0] in kernel.reduced)
-        self.kernel = LoopKernel(dims, reduced)
-        for s in kernel.body:
-            at, value = self.linear(s.at), self.expr(s.value)
-            if isinstance(s, Store):
-                self.kernel.body.append(Store(s.buffer, at, value, s.add))
-            else:
-                self.kernel.body.append(Reduce(s.kind, s.buffer, at, value, s.divide))
+    def __init__(
+        self, dims: tuple[int, ...], reduced: tuple[int, ...], steps: Callable[[tuple[int, ...]], tuple[int, ...]]
+    ) -> None:
+        self.kernel, self.steps = LoopKernel(dims, reduced), steps
+        self.made: dict[int, Expr] = {}
 
     def linear(self, x: Linear) -> Linear:
-        steps = tuple(x.steps[group[-1]] for group in self.groups)
-        return Linear(x.offset, steps, tuple((self.expr(e), scale) for e, scale in x.values))
+        """A place."""
+        return Linear(x.offset, self.steps(x.steps), tuple((self.expr(e), scale) for e, scale in x.values))
 
     def expr(self, x: Expr) -> Expr:
+        """A value."""
         found = self.made.get(id(x))
         if found is None:
-            found = self.made[id(x)] = self.copy(x)
+            found = self.made[id(x)] = self._copy(x)
         return found
 
-    def copy(self, x: Expr) -> Expr:
+    def _copy(self, x: Expr) -> Expr:
         if isinstance(x, Load):
             return Load(x.buffer, self.linear(x.at))
         if isinstance(x, Position):

@@ -1,36 +1,44 @@
-"""Threads: every thread calls ``run`` and does its part of the large kernels; small ones are the first thread's.
+"""Threads: every thread calls ``run``. They share large kernels, piece by piece; small ones are done by one of them.
 
-Kernels are cut into shards by their size alone, so any number of threads computes the same shards and gives the same
-bits. Threads wait for each other at a barrier between kernels: they spin, since a step takes microseconds.
+A kernel's pieces follow from its size alone, and what a piece comes to does not depend on who does it, so any number of threads
+gives the same bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from chainrule.compiler.kernel import Apply, LoopKernel, Nonzeros, ProductKernel, Reduce, RowsKernel, Store, walk
+from chainrule.backends.llvm.products import Tiling, is_for_tiles
+from chainrule.backends.llvm.vectors import Processor
+from chainrule.compiler.kernel import Apply, Kernel, LoopKernel, Nonzeros, ProductKernel, RowsKernel, Store, walk
 
-__all__ = ["BARRIER", "Phases", "ranges", "shards"]
+__all__ = ["BARRIER", "QUARTERS", "Share", "Sharing", "has_quarters", "is_small", "nanoseconds"]
 
-#: Multiplications from which a product of matrices is worth a barrier, and from which it is cut finer.
-_LARGE_PRODUCT, _HUGE_PRODUCT = 1 << 19, 1 << 26
-#: Scalar operations from which a loop is worth a barrier.
-_LARGE_LOOP = 1 << 18
-_LOOP_SHARDS = 16
-#: Numbers to look through from which lists of what is not zero are worth one.
-_LARGE_LIST = 1 << 16
+#: Nanoseconds of a barrier, and of work in a step from which threads share it, and in a product and in a loop.
+_BARRIER, _STEP, _PRODUCT, _LOOP = 400, 10_000, 400, 20
+#: Pieces into which a small step's batch is cut, and what else is one call for each piece.
+QUARTERS = 4
+#: Rows in a piece of others, and of few: vectors of rows, and tiles of products, fill them.
+_PIECE, _FEW = 16, 8
+#: Nanoseconds of a barrier, and of work in a step from which more threads than there are quarters may have something to do.
+_LONG = 1_000_000
 
 #: A barrier for ``threads`` threads: the last one to come opens it by counting up the second word. Who waits long lets
 #: others run.
 BARRIER = (
     "(ptr %words, ptr %give_way, i64 %threads)",
     """entry:
+  %alone = icmp eq i64 %threads, 1
+  br i1 %alone, label %done, label %come
+come:
   %opened = getelementptr inbounds i64, ptr %words, i64 8
   %round = load atomic i64, ptr %opened acquire, align 8
   %before = atomicrmw add ptr %words, i64 1 acq_rel
-  %come = add i64 %before, 1
-  %last = icmp eq i64 %come, %threads
+  %here = add i64 %before, 1
+  %last = icmp eq i64 %here, %threads
   br i1 %last, label %open, label %spin
 open:
   store atomic i64 0, ptr %words monotonic, align 8
@@ -38,7 +46,7 @@ open:
   store atomic i64 %next, ptr %opened release, align 8
   ret void
 spin:
-  %n = phi i64 [ 0, %entry ], [ %n.next, %again ]
+  %n = phi i64 [ 0, %come ], [ %n.next, %again ]
   %now = load atomic i64, ptr %opened acquire, align 8
   %go = icmp ne i64 %now, %round
   br i1 %go, label %done, label %wait
@@ -58,102 +66,108 @@ done:
 )
 
 
-def shards(kernel: Any) -> int:
-    """Into how many parts a kernel is cut; 1 for one that is not."""
-    if isinstance(kernel, ProductKernel):
-        work = kernel.rows * kernel.columns * kernel.inner
-        for length in kernel.batch:
-            work *= length
-        if work < _LARGE_PRODUCT or max(kernel.rows, kernel.columns) < 16:
-            return 1
-        return 2 if work < _HUGE_PRODUCT else 4
-    if isinstance(kernel, Nonzeros):
-        return 2 if kernel.rows * kernel.columns >= _LARGE_LIST and kernel.rows > 1 else 1
-    if isinstance(kernel, RowsKernel):
-        return _LOOP_SHARDS if all(shards(loop) > 1 for loop in kernel.loops) else 1
-    assert isinstance(kernel, LoopKernel)
-    dims = kernel.dims
-    if not dims or 0 in kernel.reduced or dims[0] < _LOOP_SHARDS:
-        return 1
-    if any((isinstance(s, Store) and s.add) or (isinstance(s, Reduce) and not _suffix(kernel)) for s in kernel.body):
-        return 1
-    seen = {id(e): e for s in kernel.body for e in walk(s.value)}
-    cost = 2 * len(kernel.body) + sum(1 + 8 * (e.name in _SLOW) for e in seen.values() if isinstance(e, Apply))
-    for length in dims:
-        cost *= length
-    return _LOOP_SHARDS if cost >= _LARGE_LOOP else 1
+@dataclass(frozen=True)
+class Share:
+    """A kernel's rounds in pieces of ``unit``; neighbouring pieces belong to one thread, which does them in one call.
+
+    ``apart``: each piece is a call of its own, where the bits depend on how it is cut.
+    """
+
+    rounds: int
+    unit: int
+    apart: bool = False
+
+    @property
+    def pieces(self) -> int:
+        """How many there are."""
+        return -(-self.rounds // self.unit)
+
+
+def is_small(kernel: Kernel) -> bool:
+    """Whether a barrier takes longer than sharing a kernel saves."""
+    return nanoseconds(kernel) < _BARRIER
+
+
+def has_quarters(rows: int) -> bool:
+    """Whether so many rows can be cut into quarters that are worth a call."""
+    return rows % QUARTERS == 0 and rows >= QUARTERS * _FEW
+
+
+class Sharing:
+    """How threads share the kernels of a program, if it is worth several: ``for_threads``.
+
+    Kernels over as many rows are cut alike, so that a thread meets its own rows again. Where a step is short, they are quarters,
+    and so are the parts of sums over rows (see ``split.py``).
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], processor: Processor, has_blas: bool) -> None:
+        self.processor, self.has_blas = processor, has_blas
+        work = sum(map(nanoseconds, kernels))
+        self.for_threads = work >= _STEP
+        self.by_quarters = _STEP <= work < _LONG
+
+    def tiling(self, kernel: ProductKernel) -> Tiling | None:
+        """The tiles of a product; None for one that the BLAS does."""
+        tiles = kernel.nonzeros is not None or not self.has_blas or is_for_tiles(kernel, self.processor)
+        return Tiling.of(kernel, self.processor) if tiles else None
+
+    def of(self, kernel: Any, rows: int) -> Share | None:
+        """How a kernel is shared; None where one thread does it. ``rows``: the first loop's length before loops were joined."""
+        if not self.for_threads or nanoseconds(kernel) < (_PRODUCT if isinstance(kernel, ProductKernel) else _LOOP):
+            return None
+        if isinstance(kernel, ProductKernel):
+            share = self._product(kernel)
+        elif isinstance(kernel, Nonzeros):
+            share = _in_calls(kernel.rows, 1)
+        elif not all(map(_rows_are_apart, kernel.loops if isinstance(kernel, RowsKernel) else [kernel])):
+            return None
+        elif isinstance(kernel, RowsKernel):
+            # Vectors of rows must begin at the same ones.
+            share = Share(rows, self._unit(rows), apart=self._unit(rows) % _PIECE != 0)
+        else:
+            share = Share(kernel.dims[0], self._unit(rows) * (kernel.dims[0] // rows))
+        return share if share.pieces > 1 else None
+
+    def _product(self, kernel: ProductKernel) -> Share:
+        tiling, unit = self.tiling(kernel), self._unit(kernel.rows)
+        if tiling is None:
+            return _in_calls(max(kernel.rows, kernel.columns), _PIECE)
+        if kernel.batch:
+            return _in_calls(math.prod(kernel.batch), 1)
+        if kernel.nonzeros is not None:
+            return Share(kernel.nonzeros.blocks, 1) if kernel.transpose_a else Share(kernel.rows, unit)
+        fits = tiling.by_rows and unit % tiling.high == 0
+        return Share(tiling.rounds, unit // tiling.high if fits else 1)
+
+    def _unit(self, rows: int) -> int:
+        """Rows in a piece."""
+        if self.by_quarters and has_quarters(rows):
+            return rows // QUARTERS
+        return _PIECE if rows >= QUARTERS * _PIECE else _FEW if rows >= 2 * _FEW else 1
+
+
+def _in_calls(rounds: int, grain: int) -> Share:
+    return Share(rounds, -(-rounds // (QUARTERS * grain)) * grain, apart=True)
+
+
+def _rows_are_apart(kernel: LoopKernel) -> bool:
+    """Whether rounds of the first loop have nothing to do with each other."""
+    alone = not kernel.dims or 0 in kernel.dims or 0 in kernel.reduced or kernel.dims[0] == 1
+    return not alone and not any(isinstance(s, Store) and s.add for s in kernel.body)
 
 
 _SLOW = {"exp", "log", "tanh", "sigmoid", "erf", "softplus", "power", "sin", "cos", "expm1", "log1p", "divide", "sqrt"}
 
 
-def _suffix(kernel: LoopKernel) -> bool:
-    return kernel.reduced == tuple(range(len(kernel.dims) - len(kernel.reduced), len(kernel.dims)))
-
-
-def ranges(length: int, parts: int) -> Iterator[tuple[int, int]]:
-    """``parts`` neighbouring pieces of 0 .. length; multiples of 16 rounds where that is possible."""
-    grain = 16 if length >= 32 * parts else 1
-    blocks = -(-length // grain)
-    for i in range(parts):
-        yield min(length, blocks * i // parts * grain), min(length, blocks * (i + 1) // parts * grain)
-
-
-class Phases:
-    """Writes the control flow around kernels: alone, together, and the barriers between."""
-
-    def __init__(self, lines: list[str], name: Callable[[], str]) -> None:
-        self.lines, self.name = lines, name
-        #: The block that lines are written to.
-        self.block = "step"
-        self.together: bool | None = None
-        self._after = ""
-        self._parts = 0
-        self._count = 0
-
-    def begin(self, together: bool) -> None:
-        """What follows is done by all threads, each a part, or by the first alone."""
-        if self.together is False and not together:
-            return
-        self._leave()
-        if self.together is not None:
-            self.lines.append("  call void @wait(ptr WORDS, ptr GIVE_WAY, i64 %threads)")
-        self.together, self._parts = together, 0
-        if not together:
-            self._guard("icmp eq i64 %thread, 0")
-
-    def _guard(self, condition: str) -> None:
-        self._count += 1
-        test, inside, self._after = self.name(), f"in{self._count}", f"out{self._count}"
-        self.lines += [
-            f"  {test} = {condition}",
-            f"  br i1 {test}, label %{inside}, label %{self._after}",
-            f"{inside}:",
-        ]
-        self.block = inside
-
-    def _leave(self) -> None:
-        if self._after:
-            self.lines += [f"  br label %{self._after}", f"{self._after}:"]
-            self.block, self._after = self._after, ""
-
-    def part(self, lines: list[str], parts: int) -> None:
-        """One of ``parts`` shards: neighbouring ones belong to one thread."""
-        owner, scaled = self.name(), self.name()
-        self.lines += [
-            f"  {scaled} = mul i64 %threads, {self._parts}",
-            f"  {owner} = udiv i64 {scaled}, {parts}",
-        ]
-        self._parts += 1
-        self._guard(f"icmp eq i64 {owner}, %thread")
-        self.lines += lines
-        self._leave()
-
-    def end(self) -> None:
-        """The end of the step: all wait, since the next one begins with what this one made."""
-        self._leave()
-        self.lines.append("  call void @wait(ptr WORDS, ptr GIVE_WAY, i64 %threads)")
-
-    def names(self, words: str, give_way: str) -> None:
-        """Fill in where the barrier's words are, and the function that lets others run."""
-        self.lines[:] = [line.replace("WORDS", words).replace("GIVE_WAY", give_way) for line in self.lines]
+def nanoseconds(kernel: Any) -> int:
+    """About how long one thread works on a kernel."""
+    if isinstance(kernel, ProductKernel):
+        work = math.prod(kernel.batch) * kernel.rows * kernel.columns * kernel.inner
+        return work // (50 if kernel.nonzeros is None else 150)
+    if isinstance(kernel, Nonzeros):
+        return kernel.rows * kernel.columns // 6
+    if isinstance(kernel, RowsKernel):
+        return sum(map(nanoseconds, kernel.loops))
+    seen = {id(e): e for s in kernel.body for e in walk(s.value)}
+    cost = 2 * len(kernel.body) + sum(1 + 8 * (e.name in _SLOW) for e in seen.values() if isinstance(e, Apply))
+    return math.prod(kernel.dims) * cost // 48

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from chainrule.backends.llvm.blas import Blas
 
-__all__ = ["give_way", "one_blas_thread", "together"]
+__all__ = ["Team", "give_way", "one_blas_thread", "together"]
+
+Array = np.ndarray[Any, Any]
+
+#: A trial is so small a part of the steps; seconds until the next one.
+_PART, _AGAIN = 16, 1.0
+
 
 _lock = threading.Lock()
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
@@ -30,10 +40,56 @@ def give_way() -> int:
     return ctypes.cast(_yield[0], ctypes.c_void_p).value or 0
 
 
-def together(function: Callable[..., None], table: int, steps: int, threads: int) -> None:
-    """Call ``function(table, steps, thread, threads)`` in each of ``threads`` threads; return when all are done."""
+class Team:
+    """Runs one program in as many threads as pay: it tries one and all now and then, since others want the cores, too.
+
+    Any number of threads gives the same bits.
+    """
+
+    def __init__(self, function: Callable[[int, int, int, int], None], table: Array, first: int) -> None:
+        self._function, self._table, self._first = function, table, first
+        self._pointer = table.ctypes.data
+        #: Seconds a step by number of threads, and when that is to be measured again.
+        self._pace: dict[int, float] = {}
+        self._due: dict[int, float] = {}
+        #: Numbers of threads that are to be tried next.
+        self._trials: list[int] = []
+
+    def run(self, steps: int, threads: int) -> None:
+        """Do so many steps; in at most so many threads."""
+        self._table[self._first] = 0
+        if threads == 1:
+            self._function(self._pointer, steps, 0, 1)
+            return
+        if not self._due:
+            # The first steps say little: nothing is in the caches, and the system may have both threads on one core.
+            self._trials = [threads, threads, 1, threads]
+            self._pace = dict.fromkeys((threads, 1), math.inf)
+        done, now = 0, time.perf_counter()
+        for number in (threads, 1):
+            if not self._trials and now >= self._due.get(number, now):
+                self._trials, self._pace[number] = [number] * 2, math.inf
+        while self._trials and done < steps:
+            done = self._timed(done, min(done + max(1, steps // _PART), steps), self._trials.pop(0), trial=True)
+        if done < steps:
+            self._timed(done, steps, min((threads, 1), key=lambda number: self._pace.get(number, math.inf)))
+
+    def _timed(self, start: int, end: int, threads: int, trial: bool = False) -> int:
+        before = time.perf_counter()
+        self._table[self._first] = start
+        together(self._function, self._pointer, end, threads)
+        now = time.perf_counter()
+        pace = (now - before) / (end - start)
+        self._pace[threads] = min(pace, self._pace.get(threads, math.inf)) if trial else pace
+        # What is slow is tried rarely.
+        self._due[threads] = now + max(_AGAIN, 20 * (now - before))
+        return end
+
+
+def together(function: Callable[..., None], table: int, end: int, threads: int) -> None:
+    """Call ``function(table, end, thread, threads)`` in each of ``threads`` threads; return when all are done."""
     if threads == 1:
-        function(table, steps, 0, 1)
+        function(table, end, 0, 1)
         return
     # One program at a time has the threads: two that wait for each other's places would never end.
     with _lock:
@@ -41,8 +97,8 @@ def together(function: Callable[..., None], table: int, steps: int, threads: int
         if pool is None:
             pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="chainrule")
             _pools[os.getpid(), threads] = pool
-        others: list[Future[None]] = [pool.submit(function, table, steps, i, threads) for i in range(1, threads)]
-        function(table, steps, 0, threads)
+        others: list[Future[None]] = [pool.submit(function, table, end, i, threads) for i in range(1, threads)]
+        function(table, end, 0, threads)
         for other in others:
             other.result()
 
