@@ -278,9 +278,9 @@ def test_orders_are_counted(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     after = count_orders(before)
     verify(after, before)
     assert not any(isinstance(node.op, Permutation) for node in after.graph.nodes)
-    drawn = philox.uniform
-    for few in (lambda *a: drawn(*a), lambda *a: np.floor(drawn(*a) * 3)):
-        monkeypatch.setattr(philox, "uniform", few)
+    drawn = philox.random_bits
+    for few in (lambda *a: drawn(*a), lambda *a: drawn(*a) & np.uint32(3 << 30)):
+        monkeypatch.setattr(philox, "random_bits", few)
         for counter in (0, 9):
             (expected,), (received,) = (run(p, np.array(1), np.array(counter)) for p in (before, after))
             assert received.tolist() == expected.tolist() and sorted(received.tolist()) == list(range(n))

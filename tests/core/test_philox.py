@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.core import philox
 from chainrule.core.errors import ConfigError
 from chainrule.core.philox import Generator, permutation, philox4x32, random_bits
 
@@ -35,6 +36,8 @@ def test_bits_are_a_function_of_key_and_counter() -> None:
     assert random_bits(9, 5, 40).tolist() == random_bits(9, 0, 60)[20:].tolist()
     assert random_bits(9, 2**32 - 1, 8).tolist()[4:] == random_bits(9, 2**32, 4).tolist()
     assert random_bits(2**40 + 9, 0, 4).tolist() != random_bits(9, 0, 4).tolist()
+    many = 4 * philox._AT_ONCE + 12
+    assert random_bits(9, 3, many).tolist()[-20:] == random_bits(9, 3 + many // 4 - 5, 20).tolist()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -73,6 +76,28 @@ def test_permutations_are_uniform(n: int) -> None:
 def test_permutation_holds_each_number_once() -> None:
     assert sorted(Generator(3).permutation(1000).tolist()) == list(range(1000))
     assert Generator(3).permutation(0).tolist() == []
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 100, 4097, 300_000])
+@pytest.mark.parametrize(("key", "counter"), [(0, 0), (2**64 - 1, 2**32 - 7)])
+def test_permutation_is_the_stable_order_of_uniform_numbers(n: int, key: int, counter: int) -> None:
+    """Of 300,000 numbers, some ten pairs agree in their first 32 bits."""
+    expected = np.argsort(philox.uniform(key, counter, (n,), np.float64), kind="stable")
+    order = permutation(key, counter, n)
+    assert order.dtype == np.int64 and np.array_equal(order, expected)
+
+
+@pytest.mark.parametrize("values", [1, 3, 1000])
+def test_permutation_settles_ties_by_all_bits_and_then_by_place(values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def few_words(key: int, counter: int, count: int) -> np.ndarray:
+        """The first word one of few, the second one of three that differ in the bits that count."""
+        rng = np.random.default_rng(key)
+        pairs = np.stack([rng.integers(0, values, count // 2) * 2**20, rng.integers(0, 3, count // 2) << 11], axis=1)
+        return pairs.astype(np.uint32).reshape(-1)
+
+    monkeypatch.setattr(philox, "random_bits", few_words)
+    expected = np.argsort(philox.uniform(4, 0, (2000,), np.float64), kind="stable")
+    assert np.array_equal(permutation(4, 0, 2000), expected)
 
 
 def test_bernoulli_and_integers() -> None:

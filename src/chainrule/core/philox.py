@@ -25,6 +25,8 @@ _WEYL_0 = 0x9E3779B9
 _WEYL_1 = 0xBB67AE85
 _MASK_32 = 0xFFFFFFFF
 _ROUNDS = 10
+#: Counters at a time: what is computed with them stays in a core's cache.
+_AT_ONCE = 1 << 15
 
 Array = npt.NDArray[Any]
 
@@ -37,19 +39,32 @@ def philox4x32(counter: Array, key: tuple[int, int]) -> Array:
     >>> [hex(word) for word in philox4x32(np.zeros((1, 4), np.uint32), (0, 0))[0].tolist()]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    c0, c1, c2, c3 = (counter[:, i].astype(np.uint64) for i in range(4))
+    words = np.empty(counter.shape, np.uint32)
+    _encrypt([counter[:, i].astype(np.uint64) for i in range(4)], key, words)
+    return words
+
+
+def _encrypt(counter: list[Array], key: tuple[int, int], words: Array) -> None:
+    """The same for counters word by word, as 64-bit numbers, which are changed; into ``words``."""
+    c0, c1, c2, c3 = counter
     k0, k1 = key
     low, shift = np.uint64(_MASK_32), np.uint64(32)
+    product_0, product_1 = np.empty_like(c0), np.empty_like(c0)
     for _ in range(_ROUNDS):
-        product_0, product_1 = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2
-        c0, c1, c2, c3 = (
-            (product_1 >> shift) ^ c1 ^ np.uint64(k0),
-            product_1 & low,
-            (product_0 >> shift) ^ c3 ^ np.uint64(k1),
-            product_0 & low,
-        )
+        # In place: with many counters, new arrays would take as long as the arithmetic.
+        np.multiply(_MULTIPLIER_0, c0, out=product_0)
+        np.multiply(_MULTIPLIER_1, c2, out=product_1)
+        np.right_shift(product_1, shift, out=c0)
+        c0 ^= c1
+        c0 ^= np.uint64(k0)
+        np.right_shift(product_0, shift, out=c2)
+        c2 ^= c3
+        c2 ^= np.uint64(k1)
+        np.bitwise_and(product_1, low, out=c1)
+        np.bitwise_and(product_0, low, out=c3)
         k0, k1 = (k0 + _WEYL_0) & _MASK_32, (k1 + _WEYL_1) & _MASK_32
-    return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
+    for i, word in enumerate(counter):
+        words[:, i] = word
 
 
 def random_bits(key: int, counter: int, count: int) -> npt.NDArray[np.uint32]:
@@ -59,12 +74,13 @@ def random_bits(key: int, counter: int, count: int) -> npt.NDArray[np.uint32]:
     True
     """
     blocks = -(-count // 4)
-    position = np.uint64(counter) + np.arange(blocks, dtype=np.uint64)
-    words = np.zeros((blocks, 4), np.uint32)
-    words[:, 0] = position & np.uint64(_MASK_32)
-    words[:, 1] = position >> np.uint64(32)
-    bits: npt.NDArray[np.uint32] = philox4x32(words, (key & _MASK_32, key >> 32)).reshape(-1)[:count]
-    return bits
+    bits = np.empty((blocks, 4), np.uint32)
+    for first in range(0, blocks, _AT_ONCE):
+        part = bits[first : first + _AT_ONCE]
+        position = np.uint64(counter) + np.arange(first, first + len(part), dtype=np.uint64)
+        zeros = np.zeros((2, len(part)), np.uint64)
+        _encrypt([position & np.uint64(_MASK_32), position >> np.uint64(32), *zeros], (key & _MASK_32, key >> 32), part)
+    return bits.reshape(-1)[:count]
 
 
 def uniform(key: int, counter: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
@@ -73,9 +89,14 @@ def uniform(key: int, counter: int, shape: tuple[int, ...], dtype: npt.DTypeLike
     if np.dtype(dtype) == np.float32:
         bits = random_bits(key, counter, count)
         return ((bits >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
-    pairs = random_bits(key, counter, 2 * count).reshape(-1, 2).astype(np.uint64)
+    return _unit(random_bits(key, counter, 2 * count).reshape(-1, 2)).reshape(shape)
+
+
+def _unit(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+    """A float64 in [0, 1) from each pair of words, of the second its first 21 bits."""
+    pairs = words.astype(np.uint64)
     wide = (pairs[:, 0] << np.uint64(21)) ^ (pairs[:, 1] >> np.uint64(11))
-    return (wide.astype(np.float64) * 2.0**-53).reshape(shape)
+    return wide.astype(np.float64) * 2.0**-53
 
 
 def normal(key: int, counter: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
@@ -93,8 +114,22 @@ def normal(key: int, counter: int, shape: tuple[int, ...], dtype: npt.DTypeLike)
 
 
 def permutation(key: int, counter: int, n: int) -> npt.NDArray[np.int64]:
-    """A uniformly random order of 0 .. n-1: the stable order of n random float64 numbers."""
-    order: npt.NDArray[np.int64] = np.argsort(uniform(key, counter, (n,), np.float64), kind="stable")
+    """A uniformly random order of 0 .. n-1: the stable order of n random float64 numbers.
+
+    NumPy sorts numbers of 16 bits by counting, four times as fast as any others. Twice that orders by the first 32 bits,
+    which settle nearly all.
+    """
+    words = random_bits(key, counter, 2 * n).reshape(-1, 2)
+    first = words[:, 0]
+    order: npt.NDArray[np.int64] = np.argsort(first.astype(np.uint16), kind="stable")
+    order = order[np.argsort((first >> np.uint32(16)).astype(np.uint16)[order], kind="stable")]
+    ranked = first[order]
+    equal = ranked[1:] == ranked[:-1]
+    if equal.any():
+        # Numbers with the same first bits stand side by side, in order of their places; sorted by all bits, they stay there.
+        tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+        among = order[tied]
+        order[tied] = among[np.argsort(_unit(words[among]), kind="stable")]
     return order
 
 
