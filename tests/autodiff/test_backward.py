@@ -96,6 +96,8 @@ def test_what_needs_no_gradient_says_so() -> None:
         y = leaf(1.0) * 2
     with pytest.raises(GradientError, match="outside no_grad"):
         y.backward()
+    with cr.no_grad(), pytest.raises(GradientError, match=r"received: a tensor .*, within no_grad\(\)"):
+        y.backward()
 
 
 def test_detach_and_stop_gradient_cut() -> None:

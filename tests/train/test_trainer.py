@@ -8,7 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.core.errors import ConfigError, DataError, ShapeError
+from chainrule.core.errors import ConfigError, DataError, GradientError, ShapeError
 from chainrule.data.dataset import Dataset, TensorDataset
 from chainrule.data.examples import Examples
 from chainrule.data.loader import DataLoader
@@ -411,6 +411,18 @@ def test_arguments_of_fit_that_do_not_fit():
 
 
 # ---- weights and clipping
+
+
+def test_fit_within_no_grad_names_it_and_within_enable_grad_trains():
+    trainer = Trainer(network(3, 1), "mse", "sgd", lr=0.1)
+    before = weights(trainer.model)
+    with cr.no_grad():
+        with pytest.raises(GradientError, match=r"^fit\(.*\n.*within no_grad\(\)") as error:
+            trainer.fit(amounts(), epochs=1)
+        assert "cr.enable_grad()" in error.value.fix and np.array_equal(weights(trainer.model), before)
+        with cr.enable_grad():
+            trainer.fit(amounts(), epochs=1)
+    assert not np.array_equal(weights(trainer.model), before)
 
 
 def test_class_weights_are_those_of_the_loss():

@@ -13,7 +13,7 @@ from chainrule.core.apply import compute_arrays
 from chainrule.core.aval import Aval
 from chainrule.core.errors import GradientError, ShapeError
 from chainrule.core.graph import FREED, Node, Result, freed_error
-from chainrule.core.modes import enable_grad, local, no_grad
+from chainrule.core.modes import enable_grad, is_grad_enabled, local, no_grad
 from chainrule.ops.reduce import sum_to
 from chainrule.tensor import Tensor
 
@@ -99,6 +99,13 @@ def _no_history(output: Tensor) -> GradientError:
             "the result of a compiled function: what it was computed from stayed in the program",
             "backward() in the function that is compiled, where the history is",
             "put loss.backward() into the function, or compile the derivative: cr.compile(cr.value_and_grad(f))",
+        )
+    if not is_grad_enabled():
+        return GradientError(
+            "backward()",
+            "a tensor that needs no gradient, within no_grad(), where nothing is recorded",
+            "something computed outside no_grad() from a tensor with requires_grad=True",
+            "take the computation out of the no_grad() block, or put it into one of cr.enable_grad()",
         )
     return GradientError(
         "backward()",

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule import optim
 from chainrule.core.aval import is_float
 from chainrule.core.errors import ConfigError, GradientError, GraphError
-from chainrule.core.modes import get_default_dtype, no_grad
+from chainrule.core.modes import get_default_dtype, is_grad_enabled, no_grad
 from chainrule.core.philox import default_generator, manual_seed
 from chainrule.data.arrays import as_array
 from chainrule.data.dataset import Dataset
@@ -168,7 +168,15 @@ class Trainer:
         Raises:
             ConfigError, DataError: arguments or data outside their domain.
             CheckpointError: a checkpoint that cannot be written, read, or is of another run.
+            GradientError: within ``no_grad()``, where there is nothing to follow down.
         """
+        if not is_grad_enabled():
+            raise GradientError(
+                "fit(...)",
+                "a call within no_grad(), where no gradients are recorded",
+                "gradients, which are what training follows",
+                "call fit outside the no_grad() block, or within cr.enable_grad()",
+            )
         if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
             raise ConfigError("fit(epochs=...)", repr(epochs), "a whole number, 1 or more", "choose epochs=5")
         saved, resume = self._begin(resume, checkpoint, int(epochs), seed)
