@@ -57,7 +57,9 @@ class Predictor:
         self._lock = threading.Lock()
 
     def __call__(self, x: Any) -> Array:
-        with self._lock:
+        # Not by ``with``, which takes a tenth of a microsecond longer: a thirtieth of the call.
+        self._lock.acquire()
+        try:
             last = self._last
             # The short way in: the same kind of array as before, and nothing about the model has changed.
             if (
@@ -69,6 +71,8 @@ class Predictor:
             ):
                 return last.run(x)
             return self._answer(x)
+        finally:
+            self._lock.release()
 
     def _answer(self, x: Any) -> Array:
         """The long way in: for another kind of array, or after a change."""
