@@ -17,7 +17,8 @@ class Config:
 
     - ``backend`` (``CHAINRULE_BACKEND``): ``llvm`` (native code), ``numpy`` (the program that ``step.source()`` shows),
       ``eager`` (compile nothing), or ``auto``: LLVM where it can, else NumPy
-    - ``threads`` (``CHAINRULE_THREADS``): most threads that a compiled program uses; all cores by default
+    - ``threads`` (``CHAINRULE_THREADS``): most threads that a compiled program uses, and that compile it; all cores by
+      default
     - ``cache_dir`` (``CHAINRULE_CACHE_DIR``): folder for compiled kernels; by default one in the user's cache folder, an
       empty text keeps nothing on disk
 

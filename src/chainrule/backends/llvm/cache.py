@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from chainrule.core.config import config
@@ -15,8 +16,10 @@ __all__ = ["kernel_key", "lookup", "store"]
 #: The folder is kept under this many bytes: the kernels that were not used for longest are deleted.
 MOST_BYTES = 128 << 20
 
-_MAGIC = b"chainrule kernel 1\n"
+_MAGIC = b"chainrule kernel 2\n"
 _SUFFIX = ".kernel"
+#: Bytes that say how long the object file is that follows them.
+_LENGTH = 8
 
 
 def kernel_key(text: str, target: str) -> str:
@@ -24,8 +27,8 @@ def kernel_key(text: str, target: str) -> str:
     return hashlib.sha256(f"{target}\n{text}".encode()).hexdigest()
 
 
-def lookup(key: str) -> bytes | None:
-    """The code stored under ``key``; None if there is none, or if it is not whole."""
+def lookup(key: str) -> list[bytes] | None:
+    """The object files stored under ``key``; None if there is none, or if it is not whole."""
     path = _path(key)
     if path is None:
         return None
@@ -34,25 +37,31 @@ def lookup(key: str) -> bytes | None:
     except OSError:
         return None
     digest_end = len(_MAGIC) + 32
-    code = stored[digest_end:]
-    if stored[: len(_MAGIC)] != _MAGIC or stored[len(_MAGIC) : digest_end] != hashlib.sha256(code).digest():
+    framed = stored[digest_end:]
+    if stored[: len(_MAGIC)] != _MAGIC or stored[len(_MAGIC) : digest_end] != hashlib.sha256(framed).digest():
         with contextlib.suppress(OSError):
             path.unlink()
         return None
     with contextlib.suppress(OSError):
         os.utime(path)  # used now: it is deleted later than others
-    return code
+    objects = []
+    while framed:
+        end = _LENGTH + int.from_bytes(framed[:_LENGTH], "little")
+        objects.append(framed[_LENGTH:end])
+        framed = framed[end:]
+    return objects
 
 
-def store(key: str, code: bytes) -> None:
-    """Keep ``code`` under ``key``; a folder that cannot be written keeps nothing."""
+def store(key: str, objects: Sequence[bytes]) -> None:
+    """Keep object files under ``key``; a folder that cannot be written keeps nothing."""
     path = _path(key)
     if path is None:
         return
+    framed = b"".join(len(code).to_bytes(_LENGTH, "little") + code for code in objects)
     with contextlib.suppress(Exception):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
-            file.write(_MAGIC + hashlib.sha256(code).digest() + code)
+            file.write(_MAGIC + hashlib.sha256(framed).digest() + framed)
         _shrink(path.parent)
 
 

@@ -18,6 +18,7 @@ from chainrule.backends.llvm.scalars import TYPES, literal
 from chainrule.backends.llvm.sparse import backward_function, fill_function, forward_function, nonzeros_function
 from chainrule.backends.llvm.vector_products import VectorProduct, is_vector_product
 from chainrule.backends.llvm.vectors import Processor
+from chainrule.backends.llvm.writer import FINAL
 from chainrule.compiler.kernel import (
     Buffer,
     Const,
@@ -48,8 +49,8 @@ class Calls:
 
     def __init__(self, memory: Memory, blas: Blas | None, processor: Processor, sharing: Sharing, small: bool) -> None:
         self.memory, self.blas, self.processor, self.sharing, self.small = memory, blas, processor, sharing, small
-        #: (parameters, text, whether it is inlined), and the name.
-        self.functions: dict[tuple[str, str, bool], str] = {}
+        #: (parameters, text, attributes), and the name.
+        self.functions: dict[tuple[str, str, str], str] = {}
 
     def tasks(self, kernel: Kernel) -> list[Task]:
         """What is to be done for a kernel, in order."""
@@ -64,9 +65,10 @@ class Calls:
         lines = self.memory.copy(self.memory.at(target, buffer), self.memory.at(source, buffer), buffer)
         return Task(copy_accesses(buffer, source, target), None, 1, lambda start, end: lines)
 
-    def _function(self, function: tuple[str, str], inline: bool = False) -> str:
+    def _function(self, function: tuple[str, str], kind: str = "") -> str:
         """The name of a function; equal ones are one."""
-        return self.functions.setdefault((*function, inline), f"kernel{len(self.functions)}")
+        attributes = "alwaysinline" if self.small else f"noinline {kind}"
+        return self.functions.setdefault((*function, attributes), f"kernel{len(self.functions)}")
 
     def _task(
         self, kernel: Kernel, share: Share | None, rounds: int, lines: Callable[[str, str], list[str]],
@@ -76,9 +78,11 @@ class Calls:
         touched = accesses(kernel, share, tiling, self.memory.plan.where)
         return Task(touched, share, rounds, lines, str(kernel).splitlines()[0], is_small(kernel))
 
-    def _call(self, function: tuple[str, str], arguments: list[str]) -> Callable[[str, str], list[str]]:
+    def _call(
+        self, function: tuple[str, str], arguments: list[str], kind: str = FINAL
+    ) -> Callable[[str, str], list[str]]:
         """Writes a call of a function of ``from`` and ``to``."""
-        given = f"@{self._function(function)}({', '.join(arguments)}"
+        given = f"@{self._function(function, kind)}({', '.join(arguments)}"
         return lambda start, end: [f"  call void {given}, i64 {start}, i64 {end})"]
 
     # ---- loops
@@ -100,9 +104,10 @@ class Calls:
             arguments.append(f"ptr {self.memory.entry(self.memory.layout.status)}")
         if by_range:
             return self._task(
-                kernel, self.sharing.of(kernel, rows), loops[0].dims[0], self._call(function.text, arguments)
+                kernel, self.sharing.of(kernel, rows), loops[0].dims[0], self._call(function.text, arguments, "")
             )
-        line = f"  call void @{self._function(function.text, self.small)}({', '.join(arguments)})"
+        name = self._function(function.text)
+        line = f"  call void @{name}({', '.join(arguments)})"
         return self._task(kernel, None, 1, lambda start, end: [line])
 
     # ---- products
@@ -145,7 +150,7 @@ class Calls:
     def _tiles_call(
         self, kernel: ProductKernel, tiling: Tiling
     ) -> Callable[[list[str], list[str], str, str, str], None]:
-        name = self._function(product_function(tiling, self.memory.declare))
+        name = self._function(product_function(tiling, self.memory.declare), FINAL)
 
         def call(lines: list[str], pointers: list[str], alpha: str, start: str, end: str) -> None:
             given = ", ".join(f"ptr {pointer}" for pointer in pointers)
@@ -224,11 +229,11 @@ class Calls:
         """Through the lists of the data, or in tiles where they are long."""
         assert kernel.nonzeros is not None
         x, tiling = kernel.nonzeros.x, Tiling.of(kernel, self.processor)
-        dense = self._function(product_function(tiling, self.memory.declare)), tiling.rounds
+        dense = self._function(product_function(tiling, self.memory.declare), FINAL), tiling.rounds
         make, rounds = (
             (backward_function, kernel.nonzeros.blocks) if kernel.transpose_a else (forward_function, kernel.rows)
         )
-        name = self._function(make(kernel, self.memory.declare, dense))
+        name = self._function(make(kernel, self.memory.declare, dense), FINAL)
         buffers = (kernel.out, x, kernel.b if x is kernel.a else kernel.a, *kernel.nonzeros.lists)
         pointers = ", ".join(f"ptr {self.memory.of(b)}" for b in buffers)
 

@@ -15,7 +15,7 @@ from chainrule.backends.llvm.memory import Layout, Memory
 from chainrule.backends.llvm.parallel import BARRIER, Sharing
 from chainrule.backends.llvm.phases import Task, write_phases
 from chainrule.backends.llvm.vectors import Processor
-from chainrule.backends.llvm.writer import THOROUGH, UNROLL, WIDE
+from chainrule.backends.llvm.writer import FINAL, THOROUGH, UNROLL, WIDE
 from chainrule.compiler.kernel import Nonzeros, ProductKernel, RowsKernel
 from chainrule.compiler.plan import Plan
 
@@ -50,11 +50,11 @@ def emit(plan: Plan, blas: Blas | None, processor: Processor, sharing: Sharing) 
     parallel = any(task.share is not None for task in tasks)
     body, last = _together(tasks, calls, memory) if parallel else (_alone(tasks), "step")
     functions = [
-        f"define internal void @{name}{parameters} {'alwaysinline' if inline else 'noinline'} nounwind {WIDE} {{\n{text}\n}}\n"
-        for (parameters, text, inline), name in calls.functions.items()
+        f"define internal void @{name}{parameters} {attributes} nounwind {WIDE} {{\n{text}\n}}\n"
+        for (parameters, text, attributes), name in calls.functions.items()
     ]
     run = [
-        f"define void @run(ptr noalias %table, i64 %end, i64 %thread, i64 %threads) nounwind {WIDE} {{",
+        f"define void @run(ptr noalias %table, i64 %end, i64 %thread, i64 %threads) {FINAL * (not small)} nounwind {WIDE} {{",
         "entry:",
         f"  %first.at = getelementptr inbounds i64, ptr %table, i64 {memory.layout.first}",
         "  %first = load i64, ptr %first.at",
@@ -83,7 +83,7 @@ def _alone(tasks: list[Task]) -> list[str]:
 
 def _together(tasks: list[Task], calls: Calls, memory: Memory) -> tuple[list[str], str]:
     """All tasks, shared by threads; and the block in which they end."""
-    calls.functions[BARRIER] = "wait"
+    calls.functions[*BARRIER, f"noinline {FINAL}"] = "wait"
     memory.declare("declare i64 @llvm.umin.i64(i64, i64)")
     words, give_way = (memory.entry(memory.layout.barrier + i) for i in (0, 1))
     return write_phases(tasks, memory.name, memory.head, words, give_way)

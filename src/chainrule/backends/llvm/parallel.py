@@ -62,7 +62,6 @@ again:
   br label %spin
 done:
   ret void""",
-    False,
 )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from chainrule.backends.llvm.scalars import TYPES
 from chainrule.backends.llvm.vectors import LANES, Part, Processor, Vectors
-from chainrule.backends.llvm.writer import WIDE
+from chainrule.backends.llvm.writer import FINAL, WIDE
 from chainrule.compiler.kernel import ProductKernel
 
 __all__ = ["Tiling", "is_for_tiles", "pack_square", "product_function"]
@@ -320,5 +320,5 @@ def pack_square(declare: Callable[[str], None], lanes: int, number: str = "float
     for r, column in enumerate(w.transposed(rows, number)):
         w.put(column, w.at(number, "%to", (r, "%wide")), whole)
     parameters = "ptr noalias %from, i64 %step, i64 %rows, i64 %lanes, ptr noalias %to, i64 %wide"
-    head = f"define internal void @{_square_name(lanes, number)}({parameters}) noinline nounwind {WIDE}"
+    head = f"define internal void @{_square_name(lanes, number)}({parameters}) noinline nounwind {FINAL} {WIDE}"
     return f"{head} {{\n{w.body()}\n}}"

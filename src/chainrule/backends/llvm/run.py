@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.backends.llvm.blas import find_blas
 from chainrule.backends.llvm.cache import kernel_key, lookup, store
-from chainrule.backends.llvm.engine import compile_object, has_feature, load_object, target_name
+from chainrule.backends.llvm.engine import compile_objects, has_feature, load_objects, target_name
 from chainrule.backends.llvm.module import emit
-from chainrule.backends.llvm.pool import give_way, one_blas_thread, together
+from chainrule.backends.llvm.parallel import Sharing
+from chainrule.backends.llvm.parts import cut, parts_worth
+from chainrule.backends.llvm.pool import Team, give_way, one_blas_thread
+from chainrule.backends.llvm.split import split_sums
+from chainrule.backends.llvm.vectors import Processor
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import fuse
 from chainrule.compiler.kernel import ProductKernel
@@ -24,7 +29,8 @@ from chainrule.core.errors import ShapeError
 __all__ = ["LlvmExecutable"]
 
 Array = np.ndarray[Any, Any]
-_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+#: A function whose arguments are passed as they are, without a look at their types.
+_AS_GIVEN = ctypes.CFUNCTYPE(None)
 
 
 class LlvmExecutable(Executable):
@@ -35,11 +41,15 @@ class LlvmExecutable(Executable):
     def __init__(self, program: Program) -> None:
         super().__init__(program)
         blas = find_blas()
-        self.schedule = fuse(program, (lambda n, m, k: True) if blas is None else None)
-        self.plan = plan(self.schedule)
-        self.module = emit(self.plan, blas, has_feature("avx512f"))
+        self.schedule = fuse(program)
+        processor = Processor.of(has_feature)
+        sharing = Sharing(self.schedule.kernels, processor, blas is not None)
+        if sharing.by_quarters:
+            split_sums(self.schedule)
+        self.plan = plan(self.schedule, sharing.for_threads)
+        self.module = emit(self.plan, blas, processor, sharing)
         layout = self.module.layout
-        self._function = _PROTOTYPE(load_object(_object(self.module.text)))
+        self._function = load_objects(_objects(self.module.text))
         self._table = np.zeros(layout.size, np.uint64)
         self._arena = np.empty(self.plan.arena_bytes + 64, np.uint8)
         self._status = np.zeros(1, np.int64)
@@ -54,7 +64,7 @@ class LlvmExecutable(Executable):
         if self.module.parallel:
             self._words = np.zeros(16, np.int64)
             self._table[layout.barrier], self._table[layout.barrier + 1] = _address(self._words), give_way()
-        self._pointer = _address(self._table)
+        self._team = Team(self._function, self._table, layout.first)
         self._first_stream = len(program.inputs) - program.streams
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
@@ -81,12 +91,16 @@ class LlvmExecutable(Executable):
             table[i] = _address(array)
         table[layout.inputs + layout.constants] = _address(out)
         table[layout.arena] = -(-_address(arena) // 64) * 64
-        pointer, native, status, copy = _address(table), self._function, self._status, np.copyto
-        holding = (kept, table, arena)
+        table[layout.first] = 0
+        # Arguments made once: making C's integers of Python's would add almost a tenth to a prediction of one row.
+        arguments = ctypes.c_void_p(_address(table)), ctypes.c_int64(1), ctypes.c_int64(0), ctypes.c_int64(1)
+        function: Any = self._function
+        native = partial(_AS_GIVEN(ctypes.cast(function, ctypes.c_void_p).value or 0), *arguments)
+        status, holding = self._status.data, (kept, table, arena, function)
 
         def call(x: Array) -> Array:
-            copy(entry, x)
-            native(pointer, 1, 0, 1)
+            entry[...] = x
+            native()
             if status[0]:
                 self._refuse()
             return out.copy()
@@ -113,7 +127,7 @@ class LlvmExecutable(Executable):
         for i, array in enumerate(results):
             table[layout.inputs + layout.constants + i] = _address(array)
         with one_blas_thread(self._blas):
-            together(self._function, self._pointer, steps, config.threads if self.module.parallel else 1)
+            self._team.run(steps, config.threads if self.module.parallel else 1)
         if self._status[0]:
             self._refuse()
         return [*results, *lasts]
@@ -126,14 +140,14 @@ class LlvmExecutable(Executable):
         )  # fmt: skip
 
 
-def _object(text: str) -> bytes:
-    """The compiled module: from the disk if it was compiled before."""
+def _objects(text: str) -> list[bytes]:
+    """The compiled module, in parts: from the disk if it was compiled before."""
     key = kernel_key(text, target_name())
-    code = lookup(key)
-    if code is None:
-        code = compile_object(text)
-        store(key, code)
-    return code
+    objects = lookup(key)
+    if objects is None:
+        objects = compile_objects(cut(text, parts_worth(text)))
+        store(key, objects)
+    return objects
 
 
 def _address(array: Array) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 from chainrule.backends.llvm.products import pack_square
 from chainrule.backends.llvm.vectors import BITS, FLOATS, LANES, STEPS, WHOLE, WHOLES, Part, Vectors
-from chainrule.backends.llvm.writer import WIDE
+from chainrule.backends.llvm.writer import FINAL, WIDE
 from chainrule.compiler.kernel import BLOCK, Nonzeros, ProductKernel
 
 __all__ = ["backward_function", "fill_function", "forward_function", "nonzeros_function"]
@@ -267,7 +267,7 @@ def _unpack(adds: bool, declare: Callable[[str], None]) -> str:
 
 
 def _internal(head: str, body: str) -> str:
-    return f"define internal void @{head} noinline nounwind {WIDE} {{\n{body}\n}}"
+    return f"define internal void @{head} noinline nounwind {FINAL} {WIDE} {{\n{body}\n}}"
 
 
 def forward_function(kernel: ProductKernel, declare: Callable[[str], None], dense: tuple[str, int]) -> Function:

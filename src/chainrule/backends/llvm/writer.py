@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["THOROUGH", "UNROLL", "WIDE", "Writer", "vectors_of"]
+__all__ = ["AS_WRITTEN", "FINAL", "THOROUGH", "UNROLL", "WIDE", "Writer", "vectors_of"]
 
-#: How the text of a module begins that is worth every effort of LLVM's, and of one whose loops are to be unrolled.
-THOROUGH, UNROLL = "; thoroughly\n", "; unroll loops\n"
+#: How the text of a module begins that is worth every effort of LLVM's, of one whose loops are to be unrolled, and of one that is
+#: written with vectors, and in which LLVM has nothing to find.
+THOROUGH, UNROLL, AS_WRITTEN = "; thoroughly\n", "; unroll loops\n", "; as written\n"
+#: The attribute of a function that belongs in a module of that last kind, where there are several.
+FINAL = '"final"'
 
 #: The widest vectors there are: measured 15 to 30 % faster on exp, log and tanh than half as wide ones (Zen 4).
 WIDE = '"prefer-vector-width"="512"'
