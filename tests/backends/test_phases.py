@@ -163,11 +163,16 @@ def all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Team, "run", run)
 
 
+@pytest.mark.parametrize("processor", [Processor(), Processor(8, 16, False), Processor(4, 16, False)])
 @pytest.mark.parametrize("kind", ["table", "zeros", "full"])
 @pytest.mark.parametrize("batch", [256, 100, 77])
 def test_any_number_of_threads_gives_the_same_bits(
-    kind: str, batch: int, all_threads: None, monkeypatch: pytest.MonkeyPatch
+    kind: str, batch: int, processor: Processor, all_threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the tiles of other processors, too."""
+    if processor.compress and not has_feature("avx512f"):
+        pytest.skip("LLVM's substitute for an instruction of AVX-512 fails")
+    monkeypatch.setattr(Processor, "of", lambda has_feature: processor)
     found = []
     for threads in (1, 2, 3, 4, 6):
         monkeypatch.setattr(cr.config, "threads", threads)

@@ -18,12 +18,18 @@ from chainrule.train.tensor_files import read_tensors
 OPTIONS = ["train", "digits", "--epochs", "1500", "--patience", "0", "--hidden", "32", "--out", "run"]
 
 
+#: A parent that ignores SIGINT, as some test runners do, hands that on.
+PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("chainrule", run_name="__main__", alter_sys=True)
+"""
+
+
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "chainrule", *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # A parent that ignores SIGINT, as some test runners do, would hand that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 

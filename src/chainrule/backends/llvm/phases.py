@@ -115,6 +115,9 @@ def _joins(task: Task, phase: list[Task]) -> bool:
 def accesses(kernel: Kernel, share: Share | None, tiling: Tiling | None, where: dict[Buffer, Location]) -> list[Access]:
     """What a kernel touches, each once. ``tiling`` is that of a product done in tiles."""
     found: dict[Access, None] = {}
+    if share is not None and isinstance(kernel, ProductKernel) and kernel.nonzeros is not None:
+        # Where data turns out to have few zeros, tiles take the place of rows.
+        tiling = tiling if tiling is not None and share.unit % tiling.high == 0 else None
     for buffer, step, writes in _steps(kernel, tiling):
         place, size = where[buffer], buffer.aval.dtype.itemsize
         piece = 0 if share is None else share.unit * step * size

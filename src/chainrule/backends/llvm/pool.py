@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -9,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ _PART, _AGAIN = 16, 1.0
 _lock = threading.Lock()
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 _yield: list[Any] = []
+#: The core that a thread of ours is kept on.
+_here = threading.local()
 
 
 def give_way() -> int:
@@ -97,13 +99,38 @@ def together(function: Callable[..., None], table: int, end: int, threads: int) 
         if pool is None:
             pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="chainrule")
             _pools[os.getpid(), threads] = pool
-        others: list[Future[None]] = [pool.submit(function, table, end, i, threads) for i in range(1, threads)]
+        cores = _cores()
+        others: list[Future[None]] = [
+            pool.submit(_on_core, cores[i % len(cores)] if cores else None, function, table, end, i, threads)
+            for i in range(1, threads)
+        ]
         function(table, end, 0, threads)
         for other in others:
             other.result()
 
 
-@contextmanager
+def _cores() -> list[int]:
+    """The cores of this process, that of the calling thread first; none where the system does not say.
+
+    Linux may keep two threads that spin for each other on one core for seconds, while another one has nothing to do.
+    """
+    try:
+        here: int = ctypes.CDLL(None).sched_getcpu()
+        cores = sorted(os.sched_getaffinity(0))
+    except (AttributeError, OSError, TypeError):
+        return []
+    return sorted(cores, key=lambda core: (core < here, core)) if here in cores else cores
+
+
+def _on_core(core: int | None, function: Callable[..., None], *arguments: int) -> None:
+    if core is not None and getattr(_here, "core", None) != core:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, {core})
+            _here.core = core
+    function(*arguments)
+
+
+@contextlib.contextmanager
 def one_blas_thread(blas: Blas | None) -> Iterator[None]:
     """Keep the BLAS to the calling thread: its own threads would get in the way of ours, and change the bits."""
     if blas is None or blas.set_threads is None:
