@@ -250,6 +250,30 @@ def test_a_team_looks_again_when_others_have_gone(monkeypatch: pytest.MonkeyPatc
     assert clock.done[-1][2] == 2
 
 
+def test_a_long_call_looks_again_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in a trial does not hold for all of many steps."""
+    made, clock = team({1: 50e-6, 2: 900e-6}, monkeypatch)
+    real = clock.together
+
+    def together(*arguments: Any) -> None:
+        clock.seconds[2] = 900e-6 if clock.now < 1 else 30e-6
+        real(*arguments)
+
+    import chainrule.backends.llvm.pool as pool
+
+    monkeypatch.setattr(pool, "together", together)
+    made.run(200_000, 2)
+    assert [s for start, end, _ in clock.done for s in (start, end)][1:-1:2] == [start for start, *_ in clock.done[1:]]
+    assert clock.done[-1][1:] == (200_000, 2) and clock.now < 8
+
+
+def test_another_number_of_threads_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, clock = team({1: 50e-6, 2: 30e-6, 4: 20e-6}, monkeypatch)
+    made.run(1000, 2)
+    made.run(1000, 4)
+    assert clock.done[-1][2] == 4
+
+
 def test_one_step_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     made, clock = team({1: 50e-6, 2: 80e-6}, monkeypatch)
     for _ in range(10):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import os
 import threading
 import time
@@ -20,8 +19,11 @@ __all__ = ["Team", "give_way", "one_blas_thread", "together"]
 
 Array = np.ndarray[Any, Any]
 
-#: A trial is so small a part of the steps; seconds until the next one.
-_PART, _AGAIN = 16, 1.0
+#: A trial is at most so small a part of the steps, and takes so many seconds at most; seconds until the next one, and until it
+#: is seen whether one is due.
+_PART, _TRIAL, _AGAIN, _LOOK = 16, 0.02, 1.0, 0.25
+#: Steps before anything is known.
+_FEW = 16
 
 
 _lock = threading.Lock()
@@ -54,8 +56,8 @@ class Team:
         #: Seconds a step by number of threads, and when that is to be measured again.
         self._pace: dict[int, float] = {}
         self._due: dict[int, float] = {}
-        #: Numbers of threads that are to be tried next.
-        self._trials: list[int] = []
+        #: Numbers of threads that are to be tried next, and whether what was measured before is forgotten.
+        self._trials: list[tuple[int, bool]] = []
 
     def run(self, steps: int, threads: int) -> None:
         """Do so many steps; in at most so many threads."""
@@ -63,29 +65,37 @@ class Team:
         if threads == 1:
             self._function(self._pointer, steps, 0, 1)
             return
-        if not self._due:
+        if threads not in self._pace:
             # The first steps say little: nothing is in the caches, and the system may have both threads on one core.
-            self._trials = [threads, threads, 1, threads]
-            self._pace = dict.fromkeys((threads, 1), math.inf)
-        done, now = 0, time.perf_counter()
-        for number in (threads, 1):
-            if not self._trials and now >= self._due.get(number, now):
-                self._trials, self._pace[number] = [number] * 2, math.inf
-        while self._trials and done < steps:
-            done = self._timed(done, min(done + max(1, steps // _PART), steps), self._trials.pop(0), trial=True)
-        if done < steps:
-            self._timed(done, steps, min((threads, 1), key=lambda number: self._pace.get(number, math.inf)))
+            self._trials = [(threads, True), (threads, True), (1, True), (threads, False)]
+            self._pace, self._due = {}, {}
+        done = 0
+        while done < steps:
+            now = time.perf_counter()
+            for number in (threads, 1):
+                if not self._trials and now >= self._due[number]:
+                    self._trials = [(number, True), (number, False)]
+            if self._trials:
+                number, anew = self._trials.pop(0)
+                count = int(_TRIAL / self._pace[number]) if number in self._pace else _FEW
+                count = min(count, steps // _PART)
+            else:
+                number, anew = min((threads, 1), key=self._pace.__getitem__), True
+                count = int(_LOOK / self._pace[number])
+            end = min(done + max(1, count), steps)
+            pace = self._timed(done, end, number)
+            self._pace[number] = pace if anew else min(pace, self._pace[number])
+            done = end
 
-    def _timed(self, start: int, end: int, threads: int, trial: bool = False) -> int:
+    def _timed(self, start: int, end: int, threads: int) -> float:
+        """Do the steps; the seconds that one took."""
         before = time.perf_counter()
         self._table[self._first] = start
         together(self._function, self._pointer, end, threads)
         now = time.perf_counter()
-        pace = (now - before) / (end - start)
-        self._pace[threads] = min(pace, self._pace.get(threads, math.inf)) if trial else pace
         # What is slow is tried rarely.
         self._due[threads] = now + max(_AGAIN, 20 * (now - before))
-        return end
+        return (now - before) / (end - start)
 
 
 def together(function: Callable[..., None], table: int, end: int, threads: int) -> None:
