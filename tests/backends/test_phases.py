@@ -182,6 +182,23 @@ def test_any_number_of_threads_gives_the_same_bits(
     np.testing.assert_allclose(np.frombuffer(found[0][0], "f4"), np.frombuffer(eager[0], "f4"), rtol=1e-3)
 
 
+@pytest.mark.parametrize(("count", "size"), [(6, 96), (5, 520)])
+def test_stacks_of_products_are_shared(
+    count: int, size: int, all_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In tiles, and by the BLAS; each thread goes on with its own matrices."""
+    a, b = (RNG.standard_normal((count, size, size), dtype=np.float32) for _ in range(2))
+    found = []
+    for threads in (1, 2, 3, 6):
+        monkeypatch.setattr(cr.config, "threads", threads)
+        f = cr.compile(lambda a, b: cr.relu((a @ b) * 0.5) @ b.transpose(0, 2, 1), backend="llvm")
+        found.append(f(cr.tensor(a), cr.tensor(b)).numpy())
+        assert f._last.executable.module.parallel
+    assert all(np.array_equal(other, found[0]) for other in found)
+    expected = np.maximum((a.astype("f8") @ b) * 0.5, 0) @ b.swapaxes(1, 2)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=2e-4 * size)
+
+
 def test_sums_over_a_batch_are_cut_into_quarters() -> None:
     _, step, data = network("table")
     compiled = cr.compile(step, backend="llvm")

@@ -129,10 +129,10 @@ class Sharing:
 
     def _product(self, kernel: ProductKernel) -> Share:
         tiling, unit = self.tiling(kernel), self._unit(kernel.rows)
-        if tiling is None:
-            return _in_calls(max(kernel.rows, kernel.columns), _PIECE)
         if kernel.batch:
             return _in_calls(math.prod(kernel.batch), 1)
+        if tiling is None:
+            return _in_calls(max(kernel.rows, kernel.columns), _PIECE)
         if kernel.nonzeros is not None:
             return Share(kernel.nonzeros.blocks, 1) if kernel.transpose_a else Share(kernel.rows, unit)
         fits = tiling.by_rows and unit % tiling.high == 0

@@ -146,8 +146,10 @@ def _steps(kernel: Kernel, tiling: Tiling | None) -> Iterator[tuple[Buffer, int,
     else:
         rows: dict[Buffer, int] = {}
         if isinstance(kernel, ProductKernel) and len(kernel.batch) == 1:
-            # A round is a product.
-            rows = {x: steps[0] for x, steps in zip((kernel.out, kernel.a, kernel.b), kernel.steps, strict=True)}
+            # A round is a product; matrices may also stand between each other.
+            n, m, k = kernel.rows, kernel.columns, kernel.inner
+            matrices = zip((kernel.out, kernel.a, kernel.b), (n * m, n * k, k * m), kernel.steps, strict=True)
+            rows = {x: step for x, size, (step,) in matrices if step >= size}
         elif isinstance(kernel, ProductKernel) and tiling is not None and tiling.by_rows and not kernel.batch:
             # A round is a tile, or a row where lists are walked, which are not cut by rows the other way round.
             high = tiling.high if kernel.nonzeros is None else 1

@@ -121,7 +121,7 @@ def product_function(tiling: Tiling, declare: Callable[[str], None]) -> tuple[st
 class _Product(Vectors):
     def __init__(self, tiling: Tiling, declare: Callable[[str], None]) -> None:
         super().__init__(declare)
-        self.tiling, self.kernel, self.declare = tiling, tiling.kernel, declare
+        self.tiling, self.kernel = tiling, tiling.kernel
         self.number, lanes = tiling.number, tiling.lanes
         room = -(-tiling.terms // lanes) * lanes
         #: Columns of a copied panel, and rows of a that are copied together.

@@ -88,7 +88,7 @@ class Vectors(Writer):
         super().__init__()
         for line in _DECLARED:
             declare(line)
-        self._declare = declare
+        self.declare = declare
 
     def load(self, kind: str, base: str, *terms: tuple[Any, Any]) -> str:
         return self.set(f"load {kind}, ptr {self.at(kind, base, *terms)}, align 4")
@@ -104,7 +104,7 @@ class Vectors(Writer):
 
     def prefetch(self, address: str, writes: int = 1) -> None:
         """Fetch what is going to be needed; what is there no more is no error."""
-        self._declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         self.do(f"call void @llvm.prefetch.p0(ptr {address}, i32 {writes}, i32 3, i32 1)")
 
     def copy(self, target: str, source: str, size: Any) -> None:
@@ -131,7 +131,7 @@ class Vectors(Writer):
         if lanes is None:
             return self.set(f"load {part.kind}, ptr {address}, align 4")
         function, bits = f"@llvm.masked.load.{part.name}.p0", f"<{part.size} x i1>"
-        self._declare(f"declare {part.kind} {function}(ptr, i32 immarg, {bits}, {part.kind})")
+        self.declare(f"declare {part.kind} {function}(ptr, i32 immarg, {bits}, {part.kind})")
         return self.set(
             f"call {part.kind} {function}(ptr {address}, i32 4, {bits} {lanes}, {part.kind} zeroinitializer)"
         )
@@ -142,12 +142,12 @@ class Vectors(Writer):
             self.do(f"store {part.kind} {value}, ptr {address}, align 4")
         else:
             function, bits = f"@llvm.masked.store.{part.name}.p0", f"<{part.size} x i1>"
-            self._declare(f"declare void {function}({part.kind}, ptr, i32 immarg, {bits})")
+            self.declare(f"declare void {function}({part.kind}, ptr, i32 immarg, {bits})")
             self.do(f"call void {function}({part.kind} {value}, ptr {address}, i32 4, {bits} {lanes})")
 
     def fma(self, a: str, b: str, c: str, part: Part = WHOLE) -> str:
         kind, function = part.kind, f"@llvm.fma.{part.name}"
-        self._declare(f"declare {kind} {function}({kind}, {kind}, {kind})")
+        self.declare(f"declare {kind} {function}({kind}, {kind}, {kind})")
         return self.set(f"call {kind} {function}({kind} {a}, {kind} {b}, {kind} {c})")
 
     def finish(self, adds: bool, total: str, address: str, part: Part, lanes: str | None) -> None:
