@@ -24,7 +24,7 @@ QUARTERS = 4
 #: Rows in a piece of others, and of few: vectors of rows, and tiles of products, fill them.
 _PIECE, _FEW = 16, 8
 #: Nanoseconds of a barrier, and of work in a step from which more threads than there are quarters may have something to do.
-_LONG = 1_000_000
+_LONG = 2_500_000
 
 #: A barrier for ``threads`` threads: the last one to come opens it by counting up the second word. Who waits long lets
 #: others run.
