@@ -78,13 +78,16 @@ class Team:
             if self._trials:
                 number, anew = self._trials.pop(0)
                 count = int(_TRIAL / self._pace[number]) if number in self._pace else _FEW
-                count = min(count, steps // _PART)
+                end = min(done + max(1, min(count, steps // _PART)), steps)
+                pace = self._timed(done, end, number)
+                self._pace[number] = pace if anew else min(pace, self._pace[number])
             else:
-                number, anew = min((threads, 1), key=self._pace.__getitem__), True
-                count = int(_LOOK / self._pace[number])
-            end = min(done + max(1, count), steps)
-            pace = self._timed(done, end, number)
-            self._pace[number] = pace if anew else min(pace, self._pace[number])
+                number = min((threads, 1), key=self._pace.__getitem__)
+                count = max(1, int(_LOOK / self._pace[number]))
+                end = min(done + count, steps)
+                pace = self._timed(done, end, number)
+                if 2 * (end - done) >= count:  # a few steps say little
+                    self._pace[number] = pace
             done = end
 
     def _timed(self, start: int, end: int, threads: int) -> float:
@@ -114,7 +117,8 @@ def together(function: Callable[..., None], table: int, end: int, threads: int) 
             pool.submit(_on_core, cores[i % len(cores)] if cores else None, function, table, end, i, threads)
             for i in range(1, threads)
         ]
-        function(table, end, 0, threads)
+        with _kept_on(cores[0] if cores else None):
+            function(table, end, 0, threads)
         for other in others:
             other.result()
 
@@ -130,6 +134,22 @@ def _cores() -> list[int]:
     except (AttributeError, OSError, TypeError):
         return []
     return sorted(cores, key=lambda core: (core < here, core)) if here in cores else cores
+
+
+@contextlib.contextmanager
+def _kept_on(core: int | None) -> Iterator[None]:
+    """Keep the calling thread on its core, lest the system move it to that of another one."""
+    if core is None:
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, allowed)
 
 
 def _on_core(core: int | None, function: Callable[..., None], *arguments: int) -> None:
