@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 #: A trial is at most so small a part of the steps, and takes so many seconds at most; seconds until the next one, and until it
 #: is seen whether one is due.
-_PART, _TRIAL, _AGAIN, _LOOK = 16, 0.02, 1.0, 0.25
+_PART, _TRIAL, _AGAIN, _LOOK = 16, 0.01, 0.5, 0.25
 #: Steps before anything is known.
 _FEW = 16
 
