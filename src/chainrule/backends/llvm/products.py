@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 from chainrule.backends.llvm.scalars import TYPES
 from chainrule.backends.llvm.vectors import LANES, Part, Processor, Vectors
-from chainrule.backends.llvm.writer import FINAL, WIDE
 from chainrule.compiler.kernel import ProductKernel
 
-__all__ = ["Tiling", "is_for_tiles", "pack_square", "product_function"]
+__all__ = ["Tiling", "is_for_tiles", "product_function"]
 
 #: Terms that are summed before the next ones are copied: a panel of them, and some rows of a, fit a first cache.
 _TERMS = 400
@@ -233,14 +232,12 @@ class _Product(Vectors):
 
     def _squares(self, source: str, step: int, rows: int, terms: str, target: tuple[str, int], wide: int) -> None:
         """Rows that are ``step`` apart become columns of lines that are ``wide``; what is written beyond is written over."""
-        self.declare(pack_square(self.declare, self.tiling.lanes, self.number))
 
         def square(n: str) -> None:
             here = self.at(self.number, source, (n, 1))
             there = self.at(self.number, target[0], (n, wide), (target[1], 1))
             lanes = self.sum((terms, 1), (n, -1))
-            name = _square_name(self.tiling.lanes, self.number)
-            self.do(f"call void @{name}(ptr {here}, i64 {step}, i64 {rows}, i64 {lanes}, ptr {there}, i64 {wide})")
+            self.transpose((here, step, rows, lanes), (there, wide), self.tiling.lanes, self.number)
 
         self.loop("0", terms, square, self.tiling.lanes)
 
@@ -302,23 +299,3 @@ class _Product(Vectors):
         if part.lanes is not None:
             lanes = self.set(f"and <{part.size} x i1> {lanes}, {part.lanes}")
         return self.set(f"fadd {part.kind} {total}, {self.take(place, part, lanes)}")
-
-
-def _square_name(lanes: int, number: str) -> str:
-    return f"pack_{lanes}_{number}"
-
-
-def pack_square(declare: Callable[[str], None], lanes: int, number: str = "float") -> str:
-    """A function: so many rows of numbers, ``step`` apart, become columns of lines that are ``wide`` numbers apart.
-
-    Of rows that are not there, copies are written; of lanes, zeros.
-    """
-    w = Vectors(declare)
-    whole, some = Part(0, lanes, lanes, number), w.below("%lanes", lanes)
-    last = w.sum(("%rows", 1), (-1, 1))
-    rows = [w.take(w.at(number, "%from", (w.umin(str(r), last), "%step")), whole, some) for r in range(lanes)]
-    for r, column in enumerate(w.transposed(rows, number)):
-        w.put(column, w.at(number, "%to", (r, "%wide")), whole)
-    parameters = "ptr noalias %from, i64 %step, i64 %rows, i64 %lanes, ptr noalias %to, i64 %wide"
-    head = f"define internal void @{_square_name(lanes, number)}({parameters}) noinline nounwind {FINAL} {WIDE}"
-    return f"{head} {{\n{w.body()}\n}}"

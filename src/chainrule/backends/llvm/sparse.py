@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from chainrule.backends.llvm.products import pack_square
 from chainrule.backends.llvm.vectors import BITS, FLOATS, LANES, STEPS, WHOLE, WHOLES, Part, Vectors
 from chainrule.backends.llvm.writer import FINAL, WIDE
 from chainrule.compiler.kernel import BLOCK, Nonzeros, ProductKernel
@@ -294,8 +293,7 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], dens
                     w.in_panel(k, first, (at, 1)),
                 )
                 rows = min(width - at, LANES)
-                sizes = f"i64 {rows}, i64 {lanes}, ptr {target}, i64 {_WIDTH}"
-                w.do(f"call void @pack_{LANES}_float(ptr {weights}, i64 {inputs}, {sizes})")
+                w.transpose((weights, inputs, rows, lanes), (target, _WIDTH))
 
         def line(k: str) -> None:
             for part in Part.of(width):
@@ -303,7 +301,6 @@ def forward_function(kernel: ProductKernel, declare: Callable[[str], None], dens
                 w.put(numbers, w.in_panel(k, first, (part.at, 1)), part)
 
         if kernel.transpose_b:
-            declare(pack_square(declare, LANES))
             w.loop(first, end, square, LANES)
         else:
             w.loop(first, end, line)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.backends.llvm.writer import Writer
+from chainrule.backends.llvm.writer import FINAL, WIDE, Writer
 
 __all__ = ["BITS", "FLOATS", "LANES", "STEPS", "WHOLE", "WHOLES", "Part", "Processor", "Vectors"]
 
@@ -171,3 +172,33 @@ class Vectors(Writer):
                     new[i + d] = self.set(f"shufflevector {pair}, <{n} x i32> <{lower}>")
             rows, d = new, d // 2
         return rows
+
+    def transpose(
+        self, source: tuple[str, int, int, str], target: tuple[str, int], size: int = LANES, number: str = "float"
+    ) -> None:
+        """A square of ``size`` numbers: rows become columns.
+
+        ``source``: where it begins, how far its rows are apart, how many rows and lanes are there; ``target``: where it goes, and
+        how far lines are apart. Of rows that are not there, copies are written; of lanes, zeros.
+        """
+        name, needed = _square(size, number)
+        for line in needed:
+            self.declare(line)
+        (begin, step, rows, lanes), (end, wide) = source, target
+        self.do(f"call void @{name}(ptr {begin}, i64 {step}, i64 {rows}, i64 {lanes}, ptr {end}, i64 {wide})")
+
+
+@functools.cache
+def _square(size: int, number: str) -> tuple[str, tuple[str, ...]]:
+    """The name of a function that transposes, and what must be declared for it, with itself."""
+    declared: dict[str, None] = {}
+    w = Vectors(lambda line: declared.update({line: None}))
+    whole, some = Part(0, size, size, number), w.below("%lanes", size)
+    last = w.sum(("%rows", 1), (-1, 1))
+    rows = [w.take(w.at(number, "%from", (w.umin(str(r), last), "%step")), whole, some) for r in range(size)]
+    for r, column in enumerate(w.transposed(rows, number)):
+        w.put(column, w.at(number, "%to", (r, "%wide")), whole)
+    name = f"pack_{size}_{number}"
+    parameters = "ptr noalias %from, i64 %step, i64 %rows, i64 %lanes, ptr noalias %to, i64 %wide"
+    head = f"define internal void @{name}({parameters}) noinline nounwind {FINAL} {WIDE}"
+    return name, (*declared, f"{head} {{\n{w.body()}\n}}")
